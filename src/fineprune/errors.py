@@ -1,0 +1,33 @@
+"""One family of errors: each message says what was found, what was expected, and what to do."""
+
+
+class FinepruneError(Exception):
+    """Base of every error that a user can cause; the command line prints it as one line."""
+
+
+class RecipeError(FinepruneError):
+    """A recipe, or an override of one of its keys, is not valid."""
+
+
+class DataError(FinepruneError):
+    """A data set is missing, empty, malformed, or does not fit its task."""
+
+
+class TargetError(FinepruneError):
+    """A model has no prunable weights, or a pattern that names weights matches none."""
+
+
+class CheckpointError(FinepruneError):
+    """A model folder or checkpoint cannot be read, or is not what a command needs."""
+
+
+class TrainingError(FinepruneError):
+    """A training run cannot start, resume, or go on."""
+
+
+class PackedFileError(FinepruneError):
+    """A packed file is damaged, hostile, or of a version this reader does not know."""
+
+
+class MissingExtraError(FinepruneError, ImportError):
+    """A name needs an optional part of the installation that is not there."""

@@ -1,0 +1,1 @@
+"""Tasks: from data files to features, and from logits to metrics."""
