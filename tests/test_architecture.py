@@ -1,0 +1,121 @@
+"""Imports only point down the list of layers."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fineprune
+
+PACKAGE = Path(fineprune.__file__).parent
+
+# From the user down; a layer imports itself and what stands below it.
+LAYERS = ("cli", "demo", "report", "training", "pruning", "core", "engine", "packing")
+# The floor: modules beside the layers that every layer may import.
+FLOOR = ("errors", "extras")
+
+# Nothing that trains may depend on how a model is run, although the engine stands below.
+NO_ENGINE = ("training", "pruning", "core")
+NO_TORCH = ("engine", "packing")
+TORCH = {"torch", "transformers", "accelerate", "datasets"}
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Names of all modules that a file imports, also inside of functions and type checking."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            if node.module == "fineprune":  # `from fineprune import core`: the name is the layer
+                yield from (f"fineprune.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def violations(layer: str, source: str) -> list[str]:
+    """The imports in `source` that a file of `layer` must not have."""
+    inside = {*LAYERS[LAYERS.index(layer) :], *FLOOR, "__version__"}
+    if layer in NO_ENGINE:
+        inside.discard("engine")
+    found = []
+    for name in imported(ast.parse(source)):
+        root, _, rest = name.partition(".")
+        if root == "fineprune":
+            allowed = rest.partition(".")[0] in inside
+        elif layer in NO_TORCH:
+            allowed = root not in TORCH
+        elif layer == "core":
+            allowed = root == "torch" or root in sys.stdlib_module_names
+        else:
+            allowed = True
+        if not allowed:
+            found.append(name)
+    return found
+
+
+def files_of(layer: str) -> list[Path]:
+    return sorted((PACKAGE / layer).rglob("*.py"))
+
+
+def test_every_part_of_the_package_is_a_layer() -> None:
+    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert parts - {"__init__", "__main__", "__pycache__"} <= {*LAYERS, *FLOOR}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_point_down(layer: str) -> None:
+    found = {
+        str(path.relative_to(PACKAGE)): wrong
+        for path in files_of(layer)
+        if (wrong := violations(layer, path.read_text(encoding="utf-8")))
+    }
+    assert not found
+
+
+def test_the_floor_stands_on_nothing() -> None:
+    for module in FLOOR:
+        tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+        for name in imported(tree):
+            root, _, rest = name.partition(".")
+            assert root in sys.stdlib_module_names or rest in FLOOR, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize(
+    ("layer", "source"),
+    [
+        ("core", "import fineprune.pruning"),
+        ("core", "from fineprune.training.recipe import Recipe"),
+        ("core", "import numpy"),
+        ("core", "def f():\n    from fineprune import cli"),
+        ("pruning", "from fineprune.engine import Engine"),
+        ("training", "if TYPE_CHECKING:\n    from fineprune.engine import Engine"),
+        ("packing", "from fineprune.engine import Engine"),
+        ("packing", "import torch.nn"),
+        ("engine", "from transformers import AutoTokenizer"),
+        ("report", "from fineprune import attach"),
+    ],
+)
+def test_a_forbidden_import_is_found(layer: str, source: str) -> None:
+    assert len(violations(layer, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "source"),
+    [
+        ("cli", "from fineprune.engine import Engine\nimport torch"),
+        (
+            "pruning",
+            "import fineprune.core.masks\nfrom fineprune.errors import TargetError",
+        ),
+        ("training", "from fineprune.packing import unpack"),
+        ("core", "import math\nimport torch.nn.functional as F"),
+        ("engine", "from fineprune.packing import read\nimport numpy as np"),
+        ("packing", "from fineprune import __version__"),
+    ],
+)
+def test_an_allowed_import_is_not_found(layer: str, source: str) -> None:
+    assert violations(layer, source) == []
