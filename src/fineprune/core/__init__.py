@@ -1,0 +1,1 @@
+"""Pure tensor functions: selection, masked weights, gates, schedules, penalties, distillation."""

@@ -1,0 +1,30 @@
+"""What a student loses against its teacher."""
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T^2 * KL(softmax(teacher / T) || softmax(student / T)), the mean over rows (Hinton 2015).
+
+    Args:
+        student: logits of shape `(..., classes)`.
+        teacher: logits of the same shape, without gradient.
+        temperature: T > 0; the factor T^2 keeps gradients of one size over temperatures.
+
+    Returns:
+        Scalar, in float32.
+    """
+    classes = student.shape[-1]
+    divergence = functional.kl_div(
+        functional.log_softmax(student.float().reshape(-1, classes) / temperature, dim=-1),
+        functional.log_softmax(teacher.float().reshape(-1, classes) / temperature, dim=-1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return divergence * temperature**2
+
+
+def squared_difference(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared difference of two regression outputs of the same shape. Scalar float32."""
+    return functional.mse_loss(student.float(), teacher.float())

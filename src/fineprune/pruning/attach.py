@@ -1,0 +1,83 @@
+"""Puts a method on a model's prunable weights, and takes it off without a trace."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from torch import nn
+from torch.nn.utils import parametrize
+
+from fineprune.errors import TargetError
+from fineprune.pruning.attach_note import AttachNote, erase_note
+from fineprune.pruning.mask import Mask
+from fineprune.pruning.masks import Masks, mask_of
+from fineprune.pruning.methods import Method
+from fineprune.pruning.targets import find_targets
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def attach(
+    model: nn.Module,
+    method: Method,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Masks:
+    """Puts a method on the prunable weights of a model, in place.
+
+    Prunable are the linear layers of attention and feed-forward parts, found by structure;
+    embeddings, pooler, head, LayerNorm and biases are not.
+
+    Args:
+        model: any model; its modules stay what they are, their `weight` becomes a parametrization.
+        method: what to put on them.
+        include: patterns of names of further linear layers to prune.
+        exclude: patterns of names of layers to leave alone.
+
+    Returns:
+        The model's masks, at the method's initial level.
+
+    Raises:
+        TargetError: nothing to prune, a pattern that matches nothing, or masks there already.
+    """
+    targets = find_targets(model, include=include, exclude=exclude)
+    for target in targets:
+        if mask_of(target.module) is not None:
+            raise TargetError(f"{target.name} is masked already; detach or finalize it first")
+        if parametrize.is_parametrized(target.module):
+            raise TargetError(f"{target.name} has a parametrization of another kind; exclude it")
+    masks: dict[int, Mask] = {}
+    for target in targets:
+        weight = target.module.weight
+        # Layers that share a weight share its mask.
+        mask = masks.setdefault(id(weight), Mask(method, weight))
+        mask.train(target.module.training)
+        parametrize.register_parametrization(target.module, "weight", mask, unsafe=True)
+    AttachNote(method, include, exclude).write(model)
+    return Masks.of(model)
+
+
+def detach(model: Model) -> Model:
+    """Takes all masks off a model, in place: value, identity and class are as before `attach`.
+
+    Raises:
+        TargetError: the model has no masks.
+    """
+    Masks.of(model)
+    masked = [module for module in model.modules() if mask_of(module) is not None]
+    for linear in masked:
+        _unmask(linear)
+    erase_note(model)
+    return model
+
+
+def _unmask(linear: nn.Module) -> None:
+    # Not `remove_parametrizations`: it deletes the property from the layer's class, and a deep
+    # copy of the model shares that class.
+    weight = linear.parametrizations["weight"].original  # type: ignore[index, union-attr]
+    bias = linear._parameters["bias"]
+    del linear.parametrizations, linear.bias
+    linear.__class__ = type(linear).__bases__[0]
+    linear.register_parameter("weight", weight)
+    # After the weight, as every linear layer has it: optimizer states go by this order.
+    linear.register_parameter("bias", bias)
