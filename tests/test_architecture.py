@@ -14,7 +14,7 @@ PACKAGE = Path(fineprune.__file__).parent
 # From the user down; a layer imports itself and what stands below it.
 LAYERS = ("cli", "demo", "report", "training", "pruning", "core", "engine", "packing")
 # The floor: modules beside the layers that every layer may import.
-FLOOR = ("errors", "extras")
+FLOOR = ("errors", "extras", "files")
 
 # Nothing that trains may depend on how a model is run, although the engine stands below.
 NO_ENGINE = ("training", "pruning", "core")
