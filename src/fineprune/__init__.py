@@ -11,12 +11,38 @@ from fineprune.errors import FinepruneError
 from fineprune.extras import needs
 
 if TYPE_CHECKING:
-    pass
+    from fineprune.pruning import (
+        L0 as L0,
+        KeepFraction as KeepFraction,
+        Magnitude as Magnitude,
+        Masks as Masks,
+        Movement as Movement,
+        ScoreCut as ScoreCut,
+        SoftMovement as SoftMovement,
+        Threshold as Threshold,
+        attach as attach,
+        count as count,
+        detach as detach,
+        finalize as finalize,
+    )
 
 __version__ = "0.1.0"
 
 # Public name -> module that defines it. All of these modules need PyTorch.
-_LAZY: dict[str, str] = {}
+_LAZY = {
+    "L0": "fineprune.pruning",
+    "KeepFraction": "fineprune.pruning",
+    "Magnitude": "fineprune.pruning",
+    "Masks": "fineprune.pruning",
+    "Movement": "fineprune.pruning",
+    "ScoreCut": "fineprune.pruning",
+    "SoftMovement": "fineprune.pruning",
+    "Threshold": "fineprune.pruning",
+    "attach": "fineprune.pruning",
+    "count": "fineprune.pruning",
+    "detach": "fineprune.pruning",
+    "finalize": "fineprune.pruning",
+}
 
 __all__ = ["FinepruneError", "__version__", *_LAZY]
 
