@@ -11,42 +11,18 @@ from fineprune.errors import FinepruneError
 from fineprune.extras import needs
 
 if TYPE_CHECKING:
-    from fineprune.pruning import (
-        L0 as L0,
-    )
-    from fineprune.pruning import (
-        KeepFraction as KeepFraction,
-    )
-    from fineprune.pruning import (
-        Magnitude as Magnitude,
-    )
-    from fineprune.pruning import (
-        Masks as Masks,
-    )
-    from fineprune.pruning import (
-        Movement as Movement,
-    )
-    from fineprune.pruning import (
-        ScoreCut as ScoreCut,
-    )
-    from fineprune.pruning import (
-        SoftMovement as SoftMovement,
-    )
-    from fineprune.pruning import (
-        Threshold as Threshold,
-    )
-    from fineprune.pruning import (
-        attach as attach,
-    )
-    from fineprune.pruning import (
-        count as count,
-    )
-    from fineprune.pruning import (
-        detach as detach,
-    )
-    from fineprune.pruning import (
-        finalize as finalize,
-    )
+    from fineprune.pruning import L0 as L0
+    from fineprune.pruning import KeepFraction as KeepFraction
+    from fineprune.pruning import Magnitude as Magnitude
+    from fineprune.pruning import Masks as Masks
+    from fineprune.pruning import Movement as Movement
+    from fineprune.pruning import ScoreCut as ScoreCut
+    from fineprune.pruning import SoftMovement as SoftMovement
+    from fineprune.pruning import Threshold as Threshold
+    from fineprune.pruning import attach as attach
+    from fineprune.pruning import count as count
+    from fineprune.pruning import detach as detach
+    from fineprune.pruning import finalize as finalize
 
 __version__ = "0.1.0"
 
