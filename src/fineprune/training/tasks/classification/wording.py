@@ -1,0 +1,28 @@
+"""How values and names are put into messages: always on one line, never endless."""
+
+from collections.abc import Iterable
+
+_LONGEST_VALUE = 80
+_MOST_NAMES = 20
+
+
+def quoted(value: object) -> str:
+    """The value as Python writes it, cut where it is long.
+
+    >>> print(quoted("text"))
+    'text'
+    """
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def listed(names: Iterable[object]) -> str:
+    """The names in their order, the first ones where they are many.
+
+    >>> listed(["text", "intent"])
+    "'text', 'intent'"
+    """
+    shown = [quoted(name) for name in names]
+    if len(shown) <= _MOST_NAMES:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:_MOST_NAMES])}, ... ({len(shown)} in all)"

@@ -1,0 +1,62 @@
+"""Names of labels, their order, and whether two sets of labels are the same."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fineprune.errors import CheckpointError
+from fineprune.training.tasks.classification import require_same_labels
+from fineprune.training.tasks.classification.labels import (
+    UnusableValueError,
+    label_name,
+    ordered,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [("spam", "spam"), (" spam", " spam"), (7, "7"), (-1, "-1"), (True, "true"), (False, "false")],
+)
+def test_names(value: object, name: str) -> None:
+    assert label_name(value) == name
+
+
+@pytest.mark.parametrize("value", [None, "", 1.0, ["a"], {}, b"a"])
+def test_what_is_no_label(value: object) -> None:
+    with pytest.raises(UnusableValueError):
+        label_name(value)
+
+
+@given(st.sets(st.integers()), st.randoms())
+def test_whole_numbers_are_ordered_by_value(numbers: set[int], random: object) -> None:
+    assert ordered(map(str, numbers)) == tuple(map(str, sorted(numbers)))
+
+
+@given(st.lists(st.text()))
+def test_text_is_ordered_by_code_points(names: list[str]) -> None:
+    mixed = [*names, "a"]
+    assert ordered(mixed) == tuple(sorted(set(mixed)))
+
+
+def test_the_same_labels() -> None:
+    require_same_labels({0: "no", 1: "yes"}, {1: "yes", 0: "no"}, "the teacher 'x'")
+
+
+def test_labels_that_nobody_named_match_any_of_the_same_number() -> None:
+    require_same_labels({0: "no", 1: "yes"}, {0: "LABEL_0", 1: "LABEL_1"}, "the model 'x'")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ({0: "yes", 1: "no"}, "another order"),
+        ({0: "no", 1: "maybe"}, "other labels"),
+        ({0: "no", 1: "yes", 2: "maybe"}, "predicts 3 labels"),
+        ({0: "LABEL_0"}, "predicts 1 labels"),
+    ],
+)
+def test_other_labels(model: dict[int, str], words: str) -> None:
+    with pytest.raises(CheckpointError, match=words) as caught:
+        require_same_labels({0: "no", 1: "yes"}, model, "the teacher 'x'")
+    assert str(caught.value).startswith("the teacher 'x' ")
+    assert "\n" not in str(caught.value)
