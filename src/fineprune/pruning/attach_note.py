@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from fineprune.errors import CheckpointError, RecipeError
 from fineprune.pruning.methods import Method, method_from_settings, settings_of
+from fineprune.pruning.one_line import one_line
 
 CONFIG_KEY = "pruning"
 
@@ -35,15 +36,23 @@ class AttachNote:
         note = config[CONFIG_KEY]
         try:
             method = method_from_settings(note["method"])
-            return cls(method, list(note["include"]), list(note["exclude"]))
+            return cls(method, _patterns(note["include"]), _patterns(note["exclude"]))
         except (KeyError, TypeError, ValueError, RecipeError) as error:
-            raise CheckpointError(f"config.json: {CONFIG_KEY}: not as written: {error}") from error
+            raise CheckpointError(
+                f"config.json: {CONFIG_KEY}: not as written: {one_line(error)}"
+            ) from error
 
     def write(self, model: nn.Module) -> None:
         """Puts the note into the config of a `transformers` model; other models have none."""
         if isinstance(model, PreTrainedModel):
             note = {"include": list(self.include), "exclude": list(self.exclude)}
             setattr(model.config, CONFIG_KEY, {"method": settings_of(self.method), **note})
+
+
+def _patterns(value: object) -> list[str]:
+    if isinstance(value, list) and all(isinstance(pattern, str) for pattern in value):
+        return value
+    raise TypeError(f"expected a list of patterns, found {value!r}")
 
 
 def erase_note(model: nn.Module) -> None:

@@ -5,6 +5,7 @@ knows how the names in files and the names of modules correspond.
 """
 
 import json
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from fineprune.errors import CheckpointError
 from fineprune.pruning.attach import attach
 from fineprune.pruning.attach_note import AttachNote
 from fineprune.pruning.mask import Mask
+from fineprune.pruning.one_line import one_line
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} must hold an object, found {type(config).__name__}")
@@ -56,9 +58,12 @@ def load_masked(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     masked = type(plain.__name__, (plain,), {"__init__": build})
     model = load_whole(masked, folder)
     model.__class__ = plain
-    for module in model.modules():
-        if isinstance(module, Mask):
-            module.level = note.method.level(float(module.level_value))
+    try:
+        for module in model.modules():
+            if isinstance(module, Mask):
+                module.level = note.method.level(float(module.level_value))
+    except ValueError as error:
+        raise CheckpointError(f"{folder}: a mask's level is damaged: {error}") from error
     return model
 
 
@@ -77,12 +82,13 @@ def model_class(config: Mapping[str, Any], folder: Path) -> type[PreTrainedModel
     Raises:
         CheckpointError: it names none that `transformers` has.
     """
-    names = config.get("architectures") or []
-    found = getattr(transformers, str(names[0]), None) if names else None
+    names = config.get("architectures")
+    name = names[0] if isinstance(names, list) and names else None
+    found = getattr(transformers, str(name), None)
     if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
         raise CheckpointError(
             f"{folder}/config.json: architectures: expected a model class of transformers "
-            f"{transformers.__version__}, found {names}"
+            f"{transformers.__version__}, found {names!r}"
         )
     return found
 
@@ -96,16 +102,24 @@ def load_whole(cls: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
-        loaded: Any = cls.from_pretrained(folder, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        first_line = str(error).splitlines()[0]
-        raise CheckpointError(f"{folder}: the model cannot be loaded: {first_line}") from error
+        loaded: Any = cls.from_pretrained(
+            folder,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below, in one line
+        )
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{folder}: the weights cannot be read as tensors alone, which is all that is safe "
+            f"to load"
+        ) from error
+    except Exception as error:  # of any kind: a damaged folder fails deep in other libraries
+        raise CheckpointError(f"{folder}: the model cannot be loaded: {one_line(error)}") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
     model, report = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if report[what]:
-            some = ", ".join(str(key) for key in sorted(report[what])[:3])
+            some = ", ".join(repr(key) for key in sorted(report[what])[:3])
             raise CheckpointError(
                 f"{folder}: the weights do not fit the model: {len(report[what])} "
                 f"{what.replace('_', ' ')}, such as {some}"

@@ -4,7 +4,6 @@ That code copied BERT as `MaskedBert...` and stored `mask_scores` beside each pr
 pickled `pytorch_model.bin`; the level was an argument of its scripts and is not in the file.
 """
 
-import pickle
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +17,7 @@ from fineprune.pruning.attach import attach
 from fineprune.pruning.checkpoint import model_class
 from fineprune.pruning.masks import Masks
 from fineprune.pruning.methods import Method, method_at_threshold
+from fineprune.pruning.one_line import one_line
 
 MODEL_TYPE = "masked_bert"
 
@@ -52,10 +52,9 @@ def load_original(
     """
     weights = _read_weights(folder / "pytorch_model.bin")
     chosen = _method(method or config.get("pruning_method"), threshold, folder)
-    model = _plain_bert(config, folder)
-    masks = attach(model, chosen)
+    model = _masked_bert(config, chosen, folder)
     _load(model, weights, f"{folder}: the weights do not fit {chosen.name} on a plain BERT")
-    masks.set_level(chosen.final_level)
+    Masks.of(model).set_level(chosen.final_level)
     return cast(PreTrainedModel, model.eval())  # type: ignore[no-untyped-call]
 
 
@@ -73,7 +72,7 @@ def _load(model: PreTrainedModel, weights: Mapping[str, Tensor], complaint: str)
     ]
     if unfit:
         raise CheckpointError(
-            f"{complaint}: {len(unfit)} are missing or left over, such as {unfit[0]}; "
+            f"{complaint}: {len(unfit)} are missing or left over, such as {unfit[0]!r}; "
             f"was it trained with another method?"
         )
 
@@ -90,11 +89,20 @@ def _method(name: object, threshold: float | None, folder: Path) -> Method:
         raise CheckpointError(f"{folder}: {error}") from error
 
 
-def _plain_bert(config: Mapping[str, Any], folder: Path) -> PreTrainedModel:
+def _masked_bert(config: Mapping[str, Any], method: Method, folder: Path) -> PreTrainedModel:
     plain = {key: value for key, value in config.items() if key not in _MASK_SETTINGS}
-    masked_class = str((config.get("architectures") or ["MaskedBertModel"])[0])
-    plain["architectures"] = [masked_class.removeprefix("Masked")]
-    return model_class(plain, folder)(BertConfig(**plain))
+    names = config.get("architectures", ["MaskedBertModel"])
+    if isinstance(names, list):
+        plain["architectures"] = [str(name).removeprefix("Masked") for name in names]
+    bert = model_class(plain, folder)
+    try:
+        model = bert(BertConfig(**plain))
+        attach(model, method)
+    except Exception as error:  # of any kind: a model's constructor trusts its config
+        raise CheckpointError(
+            f"{folder}/config.json describes no BERT: {one_line(error)}"
+        ) from error
+    return model
 
 
 def _name_here(name: str, masked: Container[str]) -> str:
@@ -110,10 +118,16 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path.parent} is a checkpoint of the original code, but holds no {path.name}"
         ) from error
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # of any kind: a damaged pickle fails in many ways
         raise CheckpointError(
             f"{path} cannot be read as a file of tensors alone, which is all that is safe to load"
         ) from error
-    if not (isinstance(weights, dict) and all(isinstance(v, Tensor) for v in weights.values())):
+    if not _is_state_dict(weights):
         raise CheckpointError(f"{path} must hold a state_dict: names and tensors, nothing else")
-    return weights
+    return cast(dict[str, Tensor], weights)
+
+
+def _is_state_dict(weights: object) -> bool:
+    return isinstance(weights, dict) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items()
+    )
