@@ -1,5 +1,6 @@
 """Levels: what turns scores into a mask. Two types, because their numbers mean different things."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self, final
@@ -50,9 +51,17 @@ class KeepFraction(Level):
 @final
 @dataclass(frozen=True)
 class ScoreCut(Level):
-    """Keep every weight whose importance is above this cut."""
+    """Keep every weight whose importance is above this cut.
+
+    Raises:
+        ValueError: the cut is not a number: nothing is above that.
+    """
 
     cut: float
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.cut):
+            raise ValueError("a score cut must be a number, found nan")
 
     @override
     @property

@@ -1,5 +1,6 @@
 """Methods that keep every weight whose importance is above a cut."""
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ class CutMethod(Method):
     initial_score: float = 0.0
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.cut):
+            raise ValueError(f"cut must be a finite number, found {self.cut}")
         if not 0 <= self.floor < 1:
             raise ValueError(f"floor must be at least 0 and below 1, found {self.floor}")
 

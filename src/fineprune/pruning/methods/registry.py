@@ -1,6 +1,7 @@
 """The one place that knows methods by name."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,7 +86,9 @@ def _number(key: str, value: object) -> float:
     # YAML reads 1e-2 as text: what looks like a number to a person is taken as one.
     try:
         if isinstance(value, int | float | str) and not isinstance(value, bool):
-            return float(value)
-    except ValueError:
+            number = float(value)
+            if math.isfinite(number):
+                return number
+    except (ValueError, OverflowError):
         pass
-    raise RecipeError(f"{key}: expected a number, found {value!r}")
+    raise RecipeError(f"{key}: expected a finite number, found {value!r}")
