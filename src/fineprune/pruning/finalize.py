@@ -25,5 +25,6 @@ def finalize(model: Model) -> Model:
         TargetError: the model has no masks.
     """
     for one in Masks.of(model):
-        one.weight.mul_(one.multiplier())
+        # In the weight's own precision, as the masked layer multiplies.
+        one.weight.mul_(one.multiplier().to(one.weight.dtype))
     return detach(model)
