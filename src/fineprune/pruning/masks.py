@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from fineprune.errors import TargetError
-from fineprune.pruning.levels import KeepFraction, Level
+from fineprune.pruning.levels import Level
 from fineprune.pruning.mask import Mask
 from fineprune.pruning.methods import Method
 
@@ -89,15 +89,9 @@ class Masks:
     @property
     def level(self) -> Level:
         """The level of all; where matrices compete for a fraction, the fraction of them all."""
-        values = {one.mask.level.value for one in self}
-        if len(values) == 1:
-            return self._masked[0].mask.level
-        sizes = [one.weight.numel() for one in self]
-        kept = sum(
-            KeepFraction(one.mask.level.value).count(size)
-            for one, size in zip(self, sizes, strict=True)
+        return self.method.overall_level(
+            [one.mask.level for one in self], [one.weight.numel() for one in self]
         )
-        return self.method.level(kept / sum(sizes))
 
     @torch.no_grad()
     def set_level(self, level: Level) -> None:

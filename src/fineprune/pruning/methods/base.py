@@ -61,6 +61,15 @@ class Method(ABC):
         """
         return [level] * len(weights)
 
+    def overall_level(self, levels: Sequence[Level], sizes: Sequence[int]) -> Level:
+        """The inverse of `levels`: what the levels of all matrices amount to.
+
+        Args:
+            levels: each matrix's level.
+            sizes: weights of each matrix, in the same order.
+        """
+        return levels[0]
+
     @abstractmethod
     def initial_scores(self, weight: Tensor) -> Tensor | None:
         """Scores to start from, float32 of the weight's shape; None if nothing is learned."""

@@ -70,6 +70,14 @@ class RankedMethod(Method):
         return [KeepFraction.of(*share) for share in zip(shares, sizes, strict=True)]
 
     @override
+    def overall_level(self, levels: Sequence[Level], sizes: Sequence[int]) -> Level:
+        if self.scope == "local":
+            return super().overall_level(levels, sizes)
+        pairs = zip(levels, sizes, strict=True)
+        kept = sum(KeepFraction(level.value).count(size) for level, size in pairs)
+        return KeepFraction.of(kept, sum(sizes))
+
+    @override
     def mask(self, weight: Tensor, scores: Tensor | None, level: Level) -> Tensor:
         count = KeepFraction(level.value).count(weight.numel())
         return keep_largest(self.importance(weight, scores), count)
