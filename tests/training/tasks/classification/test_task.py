@@ -62,6 +62,7 @@ def test_evaluation(intents: dict[str, Any], tokenizer: PreTrainedTokenizerBase)
     task = load(**intents)
     assert task.metric == "accuracy"
     assert task.notes == ()
+    assert task.splits == {"validation"}
     assert task.head.config["id2label"] == {0: "count", 1: "greet"}
     (evaluation,) = task.evaluation_sets(tokenizer)
     assert (evaluation.name, evaluation.examples) == ("", 3)
@@ -237,6 +238,7 @@ def test_mnli_from_the_hub(hub: Path, tokenizer: PreTrainedTokenizerBase) -> Non
         "matched": 1,
         "mismatched": 2,
     }
+    assert task.splits == {"validation", "test"}
     hidden = task.evaluation_sets(tokenizer, "test")
     assert [e.name for e in hidden] == ["matched", "mismatched"]
     assert hidden[0].predictions(logits([0, 5, 0]))[0]["label"] == "neutral"
