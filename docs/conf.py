@@ -1,0 +1,41 @@
+"""How Sphinx builds this documentation."""
+
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+import fineprune
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+from recipe_reference import recipe_reference  # noqa: E402
+
+project = "fineprune"
+author = "The fineprune authors"
+copyright = author
+version = release = fineprune.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = f"fineprune {version}"
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+napoleon_use_ivar = True  # fields stand in their class's own entry, not in entries of their own
+
+
+def write_generated_pages(app: Sphinx) -> None:
+    folder = HERE / "_build" / "generated"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.md").write_text(recipe_reference(), encoding="utf-8")
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("builder-inited", write_generated_pages)
