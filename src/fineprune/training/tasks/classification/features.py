@@ -28,14 +28,15 @@ def tokenized(
         RecipeError: the tokenizer cannot cut to this length.
     """
     _check_length(tokenizer, max_length, pair=len(texts) > 1)
-    batches = [
+    batches = (
         tokenizer(
             *(list(column[start : start + _BATCH]) for column in texts),
             truncation=True,
             max_length=max_length,
         )
         for start in range(0, len(texts[0]), _BATCH)
-    ]
+    )
+    # One at a time: a batch is many times larger as Python objects than as a table.
     return concatenate_datasets([Dataset.from_dict(batch.data) for batch in batches])
 
 

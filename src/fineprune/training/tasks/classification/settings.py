@@ -52,7 +52,7 @@ _NamedSources: TypeAlias = Annotated[
 ]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class ClassificationSettings:
     """Texts or pairs of texts, each with a class or a number: a GLUE task, or the user's own data.
 

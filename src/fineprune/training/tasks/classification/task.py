@@ -47,11 +47,6 @@ class Classification(Task):
         """The splits whose sets the task was loaded with."""
         return frozenset(split for split, sets in self._evaluation.items() if sets)
 
-    @property
-    def splits(self) -> frozenset[Split]:
-        """The splits that there is data to evaluate on for."""
-        return frozenset(split for split, sets in self._evaluation.items() if sets)
-
     def training_features(self, tokenizer: PreTrainedTokenizerBase) -> Dataset:
         """Tokenized training set with `labels`, one row an example.
 

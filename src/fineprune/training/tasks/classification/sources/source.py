@@ -10,7 +10,7 @@ FILE_SUFFIXES = (".tsv", ".csv", ".json", ".jsonl", ".parquet")
 _ROW_SUFFIXES = (".tsv", ".csv", ".json", ".jsonl")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Source:
     """A file, a data set of the Hugging Face hub, or a local folder that is laid out like one.
 
