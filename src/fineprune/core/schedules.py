@@ -44,4 +44,4 @@ def proportional(schedule: Schedule, *, reference: float, peak: float) -> Schedu
     """
     if reference == 0:
         raise ValueError("a schedule cannot be rescaled from a reference of zero")
-    return lambda step: peak * (schedule(step) / reference)
+    return lambda step: peak * schedule(step) / reference
