@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from fineprune.core.distillation import softened_divergence, squared_difference
+
+Doubles = NDArray[np.float64]
+
+
+def softmax(logits: Doubles) -> Doubles:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    normalized: Doubles = powers / powers.sum(axis=-1, keepdims=True)
+    return normalized
+
+
+def divergence(student: Doubles, teacher: Doubles, temperature: float) -> float:
+    """T^2 * KL(teacher || student), the mean over rows, term by term."""
+    p, q = softmax(teacher / temperature), softmax(student / temperature)
+    return float(temperature**2 * (p * np.log(p / q)).sum(axis=-1).mean())
+
+
+@pytest.mark.shared
+def test_value_of_the_original_code(shared: Path) -> None:
+    folder = shared / "fixtures" / "emmental"
+    tensors = load_file(folder / "layers.safetensors")
+    scalars = json.loads((folder / "layers.json").read_text(encoding="utf-8"))["scalars"]
+    found = softened_divergence(tensors["distill.student"], tensors["distill.teacher"], 2.0)
+    torch.testing.assert_close(found, torch.tensor(scalars["distill_T2_batchmean"]))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 5.5])
+@pytest.mark.parametrize("shape", [(1, 2), (6, 3), (4, 7, 5)])
+def test_divergence_follows_the_formula(shape: tuple[int, ...], temperature: float) -> None:
+    torch.manual_seed(0)
+    student, teacher = 3 * torch.randn(shape), 3 * torch.randn(shape)
+    exact = divergence(student.double().numpy(), teacher.double().numpy(), temperature)
+    found = softened_divergence(student, teacher, temperature)
+    assert found.shape == ()
+    assert found.item() == pytest.approx(exact, rel=1e-5)
+
+
+def test_gradient_is_the_difference_of_the_softened_answers() -> None:
+    torch.manual_seed(0)
+    student, teacher = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3)
+    softened_divergence(student, teacher, 2.0).backward()  # type: ignore[no-untyped-call]
+    p = softmax(teacher.double().numpy() / 2)
+    q = softmax(student.detach().double().numpy() / 2)
+    assert student.grad is not None
+    # T^2 / T / rows.
+    np.testing.assert_allclose(student.grad.numpy(), 2.0 * (q - p) / 4, rtol=1e-4, atol=1e-7)
+
+
+def test_nobody_loses_against_themselves_or_against_a_constant_shift() -> None:
+    logits = torch.tensor([[1.0, -2.0, 0.5], [0.0, 0.0, 9.0]])
+    torch.testing.assert_close(softened_divergence(logits, logits, 2.0), torch.tensor(0.0))
+    shifted = softened_divergence(logits + 4, logits, 2.0)
+    torch.testing.assert_close(shifted, torch.tensor(0.0), atol=1e-5, rtol=0)
+
+
+def test_certain_answers_stay_finite() -> None:
+    student, teacher = torch.tensor([[300.0, -300.0]]), torch.tensor([[-300.0, 300.0]])
+    # The teacher is certain of what the student gives a log-probability of -600.
+    assert softened_divergence(student, teacher, 1.0).item() == pytest.approx(600.0)
+
+
+def test_low_precision_is_computed_in_float32() -> None:
+    student = torch.tensor([[0.5, -1.0], [2.0, 0.25]], dtype=torch.bfloat16)
+    teacher = torch.tensor([[1.5, 0.5], [-1.0, 0.75]], dtype=torch.bfloat16)
+    found = softened_divergence(student, teacher, 2.0)
+    assert found.dtype == torch.float32
+    exact = divergence(student.double().numpy(), teacher.double().numpy(), 2.0)
+    assert found.item() == pytest.approx(exact, rel=1e-5)
+
+
+def test_squared_difference_is_a_mean() -> None:
+    student = torch.tensor([[1.0], [2.0]], dtype=torch.bfloat16)
+    teacher = torch.tensor([[0.0], [5.0]])
+    found = squared_difference(student, teacher)
+    assert found.dtype == torch.float32
+    assert found.item() == (1 + 9) / 2
