@@ -5,6 +5,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from fineprune.training.tasks.question_answering import QuestionAnsweringSettings
+from fineprune.training.tasks.question_answering.source import Source
 
 SETTINGS = TypeAdapter(QuestionAnsweringSettings)
 
@@ -27,6 +28,19 @@ def test_settings_cannot_be_changed() -> None:
         settings.stride = 1  # type: ignore[misc]
 
 
+def test_sources() -> None:
+    settings = SETTINGS.validate_python(
+        {"train": {"path": "a.JSON", "articles": "0:38"}, "test": "no/squad", "validation": None}
+    )
+    assert settings.train == Source("a.JSON", articles="0:38")
+    assert settings.train.is_file
+    assert settings.train.article_slice() == slice(0, 38)
+    assert str(settings.train) == "a.JSON[0:38]"
+    assert settings.test == Source("no/squad")
+    assert not settings.test.is_file
+    assert settings.test.article_slice() == slice(None)
+
+
 @pytest.mark.parametrize(
     ("values", "key", "message"),
     [
@@ -43,11 +57,13 @@ def test_settings_cannot_be_changed() -> None:
         ({"null_threshold": 1.5}, None, "null_threshold 1.5 has no effect without"),
         ({"misaligned": "ignore"}, "misaligned", "'drop' or 'refuse'"),
         ({"kind": "classification"}, "kind", "'question-answering'"),
-        ({"train": 38}, "train", "a file, a data set's name, or {path, articles}"),
-        ({"train": ""}, "train", "at least 1 character"),
-        ({"train": {"path": "a.json"}}, "train", "Field required"),
-        ({"train": {"path": "a.json", "articles": "1-3"}}, "train", "match pattern"),
-        ({"train": {"path": "a.json", "articles": ":", "x": 1}}, "train", "Unexpected keyword"),
+        ({"train": 38}, "train", "expected a file, the name of a data set, or {path"),
+        ({"train": ""}, "path", "at least 1 character"),
+        ({"train": {"articles": ":"}}, "path", "Field required"),
+        ({"train": {"path": "a.json", "articles": "1-3"}}, "articles", "match pattern"),
+        ({"train": {"path": "a.json", "x": 1}}, "x", "Unexpected keyword"),
+        ({"train": {"path": "no/squad", "articles": ":"}}, "train", "articles is for a .json file"),
+        ({"train": {"path": "a.json", "split": "x"}}, "train", "config and split are for data"),
     ],
 )
 def test_one_fault_names_key_and_expectation(

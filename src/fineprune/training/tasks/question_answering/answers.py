@@ -14,7 +14,7 @@ from fineprune.training.tasks.base import Logits
 from fineprune.training.tasks.question_answering.examples import Example
 from fineprune.training.tasks.question_answering.windows import ContextMap
 
-_CHUNK = 512  # windows at once: bounds the memory of all pairs of starts and ends
+_PAIRS = 200_000  # pairs of starts and ends looked at at once: bounds the memory they take
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def predict_answers(
     start, end = _checked(logits, windows)
     spans = _window_spans(start, end, windows.offsets, rules)
     rows = np.arange(len(windows.cls))
-    null_scores = start[rows, windows.cls] + end[rows, windows.cls]
+    null_scores = start[rows, windows.cls].astype(np.float64) + end[rows, windows.cls]
     bounds = np.searchsorted(windows.example, np.arange(len(examples) + 1))
     predictions = []
     for example, first, last in zip(examples, bounds[:-1], bounds[1:], strict=True):
@@ -124,14 +124,14 @@ def _checked(logits: Logits, windows: ContextMap) -> tuple[np.ndarray, np.ndarra
             f"expected start and end logits for {count} windows of {tokens} tokens, found shapes "
             f"{start.shape} and {end.shape}"
         )
-    # Exact sums of float32 logits, so that ties are ties of the model and not of rounding.
-    return start[:, :tokens].astype(np.float64), end[:, :tokens].astype(np.float64)
+    return start[:, :tokens], end[:, :tokens]
 
 
 def _window_spans(
     start: np.ndarray, end: np.ndarray, offsets: np.ndarray, rules: AnswerRules
 ) -> _Spans:
-    chunks = [slice(first, first + _CHUNK) for first in range(0, len(start), _CHUNK)]
+    size = max(1, _PAIRS // rules.n_best**2)
+    chunks = [slice(first, first + size) for first in range(0, len(start), size)]
     parts = [_best_spans(start[chunk], end[chunk], offsets[chunk], rules) for chunk in chunks]
     return _Spans(
         np.concatenate([part.score for part in parts]),
@@ -144,8 +144,9 @@ def _best_spans(
     start: np.ndarray, end: np.ndarray, offsets: np.ndarray, rules: AnswerRules
 ) -> _Spans:
     in_context = offsets[..., 1] > offsets[..., 0]
-    start = np.where(in_context, start, -np.inf)
-    end = np.where(in_context, end, -np.inf)
+    # Exact sums of float32 logits, so that ties are ties of the model and not of rounding.
+    start = np.where(in_context, start.astype(np.float64), -np.inf)
+    end = np.where(in_context, end.astype(np.float64), -np.inf)
     firsts, lasts = _largest(start, rules.n_best), _largest(end, rules.n_best)
     scores = (
         np.take_along_axis(start, firsts, axis=1)[:, :, None]

@@ -24,19 +24,20 @@ class _Row(TypedDict):
 _ROW = TypeAdapter(_Row)
 
 
-def read_hub(name: str, split: str) -> tuple[Example, ...]:
+def read_hub(name: str, config: str | None, split: str) -> tuple[Example, ...]:
     """Loads a split of a data set and reads its rows, in their order.
 
     Args:
         name: a data set on the hub, or a local folder of data files, as `datasets.load_dataset`
             takes it, with columns `id`, `question`, `context` and `answers`
             (`{"text": [...], "answer_start": [...]}`); other columns are ignored.
+        config: name of its configuration, if it has several.
         split: name of the split.
 
     Raises:
         DataError: the data set or split cannot be loaded, or has not these columns.
     """
-    rows = _load(name, split)
+    rows = _load(name, config, split)
     missing = [column for column in _Row.__annotations__ if column not in rows.column_names]
     if missing:
         raise DataError(
@@ -46,11 +47,12 @@ def read_hub(name: str, split: str) -> tuple[Example, ...]:
     return tuple(_example(name, split, index, row) for index, row in enumerate(rows))
 
 
-def _load(name: str, split: str) -> Dataset:
+def _load(name: str, config: str | None, split: str) -> Dataset:
     try:
-        return load_dataset(name, split=split)
+        return load_dataset(name, config, split=split)
     except Exception as error:  # of any of the libraries that a download passes through
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        cause = error.__cause__ or error  # `datasets` wraps errors of file formats
+        reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
         raise DataError(
             f"{name}: split {split!r} cannot be loaded ({reason}); expected a .json file in SQuAD "
             f"format, the name of a data set on the hub, or a folder of data files"

@@ -1,20 +1,28 @@
 """What a recipe says of the task, and how it becomes one."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, FiniteFloat, StrictBool, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, StrictBool, model_validator
 from pydantic.dataclasses import dataclass
 
 from fineprune.training.tasks.question_answering.answers import AnswerRules
 from fineprune.training.tasks.question_answering.examples import SetName
-from fineprune.training.tasks.question_answering.sources import (
-    MisalignedPolicy,
-    Source,
-    read_set,
-)
+from fineprune.training.tasks.question_answering.sets import MisalignedPolicy, read_set
+from fineprune.training.tasks.question_answering.source import Source
 from fineprune.training.tasks.question_answering.task import QuestionAnswering
 from fineprune.training.tasks.question_answering.windows import WindowShape
 
+
+def _source(value: object) -> object:
+    if isinstance(value, str):
+        return {"path": value}
+    if isinstance(value, Mapping | Source):
+        return value
+    raise ValueError("expected a file, the name of a data set, or {path: ..., articles: ...}")
+
+
+_Source = Annotated[Source, BeforeValidator(_source)]
 _Count = Annotated[int, Field(strict=True, ge=1)]
 
 
@@ -22,10 +30,9 @@ _Count = Annotated[int, Field(strict=True, ge=1)]
 class QuestionAnsweringSettings:
     """Settings of extractive question answering.
 
-    A set is a JSON file in SQuAD format (`data/train-v1.1.json`), some of its articles
-    (`{path: data/train-v1.1.json, articles: "0:38"}`), or a data set of the hub by name or local
-    folder (`rajpurkar/squad_v2`; its split of the same name is taken). Paths are relative to the
-    current directory.
+    A set is a JSON file in SQuAD format (`data/train-v1.1.json`), a data set of the hub by name
+    or local folder (`rajpurkar/squad_v2`), or a mapping with the keys of `Source`
+    (`{path: data/train-v1.1.json, articles: "0:38"}`).
 
     Attributes:
         kind: tells the tasks apart.
@@ -35,7 +42,7 @@ class QuestionAnsweringSettings:
         unanswerable: whether questions may have no answer (SQuAD 2.0); it decides between the
             metrics of the official 1.1 and 2.0 scripts.
         max_length: longest model input in tokens; contexts that do not fit are cut into windows.
-        stride: tokens that neighbouring windows share, at least the longest answer's length.
+        stride: tokens that neighbouring windows share; a longer answer may stand whole in none.
         max_answer_length: longest answer in tokens that is predicted.
         n_best: starts and ends looked at in each window, and answers kept of each question.
         null_threshold: "no answer" is predicted if it scores better than the best answer by more
@@ -45,9 +52,9 @@ class QuestionAnsweringSettings:
     """
 
     kind: Literal["question-answering"] = "question-answering"
-    train: Source | None = None
-    validation: Source | None = None
-    test: Source | None = None
+    train: _Source | None = None
+    validation: _Source | None = None
+    test: _Source | None = None
     unanswerable: StrictBool = False
     max_length: _Count = 384
     stride: Annotated[int, Field(strict=True, ge=0)] = 128

@@ -5,27 +5,27 @@ from typing import Any
 import pytest
 
 from fineprune.errors import DataError
+from fineprune.training.tasks.question_answering import sets
 from fineprune.training.tasks.question_answering.checks import drop_misaligned
 from fineprune.training.tasks.question_answering.examples import Answer, Example, SetName
-from fineprune.training.tasks.question_answering.sources import (
+from fineprune.training.tasks.question_answering.sets import (
     ExampleSet,
     MisalignedPolicy,
-    Source,
-    SquadArticles,
     read_set,
 )
+from fineprune.training.tasks.question_answering.source import Source
 
 Write = Callable[[object], str]
 Data = dict[str, Any]
 
 
 def read(
-    source: Source,
+    path: str,
     role: SetName = "train",
     unanswerable: bool = False,
     misaligned: MisalignedPolicy = "drop",
 ) -> ExampleSet:
-    return read_set(source, role, unanswerable=unanswerable, misaligned=misaligned)
+    return read_set(Source(path), role, unanswerable=unanswerable, misaligned=misaligned)
 
 
 def question(squad: Data, index: int = 0) -> Data:
@@ -40,15 +40,30 @@ def test_clean_data_has_no_notes(squad: Data, write: Write) -> None:
 
 
 def test_slice_of_articles(squad: Data, write: Write) -> None:
-    path = write(squad)
-    assert len(read(SquadArticles(path, "0:1")).examples) == 2
-    assert len(read(SquadArticles(path, "-1:")).examples) == 1
-    assert len(read(SquadArticles(path, ":")).examples) == 3
+    source = Source(write(squad), articles="-1:")
+    loaded = read_set(source, "train", unanswerable=False, misaligned="refuse")
+    assert [example.id for example in loaded.examples] == ["b1"]
 
 
-def test_file_needs_no_json_suffix(squad: Data, write: Write, tmp_path: Path) -> None:
-    Path(write(squad)).rename(tmp_path / "squad.txt")
-    assert len(read(str(tmp_path / "squad.txt")).examples) == 3
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (Source("no/squad"), ("no/squad", None, "validation")),
+        (Source("no/squad", config="en", split="test"), ("no/squad", "en", "test")),
+    ],
+)
+def test_what_is_no_json_file_is_a_data_set(
+    source: Source, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def read_hub(*arguments: str) -> tuple[Example, ...]:
+        asked.append(arguments)
+        return (Example("a", "?", "b", (Answer("b", 0),)),)
+
+    monkeypatch.setattr(sets, "read_hub", read_hub)
+    read_set(source, "validation", unanswerable=False, misaligned="drop")
+    assert asked == [expected]
 
 
 def test_no_questions(write: Write) -> None:

@@ -1,12 +1,9 @@
-"""Where examples come from, and the checked set that is read from there."""
+"""A set of examples, read and checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import ConfigDict, Discriminator, Field, Tag
-from pydantic.dataclasses import dataclass as validated_dataclass
+from typing import Literal
 
 from fineprune.errors import DataError
 from fineprune.training.tasks.question_answering.checks import (
@@ -16,45 +13,10 @@ from fineprune.training.tasks.question_answering.checks import (
 )
 from fineprune.training.tasks.question_answering.examples import Example, SetName
 from fineprune.training.tasks.question_answering.hub import read_hub
+from fineprune.training.tasks.question_answering.source import Source
 from fineprune.training.tasks.question_answering.squad_file import read_squad_file
 
 MisalignedPolicy = Literal["drop", "refuse"]
-
-
-@validated_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class SquadArticles:
-    """Some of the articles of a SQuAD-format file.
-
-    Attributes:
-        path: the JSON file.
-        articles: which of its articles, as Python slices a list: `"0:38"`, `"38:"`, `":-10"`.
-    """
-
-    path: Annotated[str, Field(min_length=1)]
-    articles: Annotated[str, Field(pattern=r"^(-?\d+)?:(-?\d+)?$")]
-
-    def to_slice(self) -> slice:
-        """The slice that `articles` spells."""
-        start, stop = (int(bound) if bound else None for bound in self.articles.split(":"))
-        return slice(start, stop)
-
-
-def _spelling(value: object) -> str | None:
-    if isinstance(value, str):
-        return "name"
-    return "slice" if isinstance(value, Mapping | SquadArticles) else None
-
-
-Source = Annotated[
-    Annotated[str, Field(min_length=1), Tag("name")] | Annotated[SquadArticles, Tag("slice")],
-    Discriminator(
-        _spelling,
-        custom_error_type="source",
-        custom_error_message="Input should be a file, a data set's name, or {path, articles}",
-    ),
-]
-"""A SQuAD-format file (it ends in `.json`, or exists as a file), else a data set's name or folder
-for `datasets.load_dataset`; or some of the articles of a file."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +47,15 @@ def read_set(
     never look at its place.
 
     Args:
-        source: where from; paths are relative to the current directory.
-        role: what the set is for; of a hub data set, also the split to load.
+        source: where from.
+        role: what the set is for; of a data set, also the split to load if the source names none.
         unanswerable: whether a question may have no answer.
         misaligned: what to do with misaligned answers.
 
     Raises:
         DataError: the source cannot be read, a check fails, or nothing is left.
     """
-    name = source if isinstance(source, str) else source.path
+    name = str(source)
     examples = _read(source, role)
     check_examples(examples, name, unanswerable=unanswerable)
     fault = describe_misaligned(examples)
@@ -107,12 +69,9 @@ def read_set(
 
 
 def _read(source: Source, role: SetName) -> tuple[Example, ...]:
-    if isinstance(source, SquadArticles):
-        return read_squad_file(Path(source.path), source.to_slice())
-    path = Path(source)
-    if path.suffix == ".json" or path.is_file():
-        return read_squad_file(path)
-    return read_hub(source, role)
+    if source.is_file:
+        return read_squad_file(Path(source.path), source.article_slice())
+    return read_hub(source.path, source.config, source.split or role)
 
 
 def _without_misaligned(name: str, examples: Sequence[Example], fault: str) -> ExampleSet:
