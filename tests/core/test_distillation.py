@@ -4,12 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from fineprune.core.distillation import softened_divergence, squared_difference
-
-Doubles = NDArray[np.float64]
+from tests.oracles import Doubles
 
 
 def softmax(logits: Doubles) -> Doubles:

@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fineprune.core.gates import expected_gates, open_probability, sample_noise, sampled_gates
+from tests.oracles import Doubles, sigmoid
 
 # The distribution of Louizos et al. 2018, written down once more from the paper.
 L, R, B = -0.1, 1.1, 2 / 3
@@ -14,11 +14,7 @@ L, R, B = -0.1, 1.1, 2 / 3
 SCORES = [-8.0, -2.0, -0.5, 0.0, 0.3, 2.197, 9.0]
 
 
-def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1 / (1 + np.exp(-x))
-
-
-def gates_over_noise(score: float, points: int = 200_000) -> NDArray[np.float64]:
+def gates_over_noise(score: float, points: int = 200_000) -> Doubles:
     """Gates at evenly spread noise: their mean is an integral by the midpoint rule."""
     u = (np.arange(points) + 0.5) / points
     s = sigmoid((np.log(u) - np.log(1 - u) + score) / B)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
 from fineprune.core.penalties import open_gate_penalty, sigmoid_penalty
+from tests.oracles import sigmoid
 
 Penalty = Callable[[Sequence[Tensor]], Tensor]
 
@@ -20,10 +20,6 @@ SHIFT = 2 / 3 * math.log(0.1 / 1.1)
 PENALTIES = pytest.mark.parametrize(
     ("penalty", "shift"), [(sigmoid_penalty, 0.0), (open_gate_penalty, SHIFT)]
 )
-
-
-def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1 / (1 + np.exp(-x))
 
 
 @pytest.mark.shared
@@ -40,7 +36,7 @@ def test_values_of_the_original_code(penalty: Penalty, name: str, shared: Path) 
 def test_every_matrix_weighs_the_same_whatever_its_size(penalty: Penalty, shift: float) -> None:
     torch.manual_seed(0)
     scores = [torch.randn(2, 3), torch.randn(50, 40), torch.randn(1, 1)]
-    exact = np.mean([sigmoid(one.double().numpy() - shift).mean() for one in scores])
+    exact = np.mean([sigmoid(one.numpy() - shift).mean() for one in scores])
     assert penalty(scores).item() == pytest.approx(exact, rel=1e-6)
 
 
@@ -50,7 +46,7 @@ def test_gradient_is_that_of_the_sigmoid(penalty: Penalty, shift: float) -> None
     scores = [torch.randn(2, 3, requires_grad=True), torch.randn(5, 4, requires_grad=True)]
     penalty(scores).backward()  # type: ignore[no-untyped-call]
     for one in scores:
-        opened = sigmoid(one.detach().double().numpy() - shift)
+        opened = sigmoid(one.detach().numpy() - shift)
         assert one.grad is not None
         np.testing.assert_allclose(
             one.grad.numpy(), opened * (1 - opened) / one.numel() / len(scores), rtol=1e-5

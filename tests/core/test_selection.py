@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from fineprune.core.selection import keep_largest, kth_largest, share_among
+from tests.oracles import first_largest, first_largest_overall
 
 Floats = NDArray[np.float32]
 
@@ -21,13 +22,6 @@ VECTORS = hnp.arrays(np.float32, st.integers(1, 40), elements=st.one_of(FEW, ANY
 
 LARGEST = np.finfo(np.float32).max
 SMALLEST = np.finfo(np.float32).smallest_subnormal
-
-
-def first_largest(values: Floats, count: int) -> NDArray[np.bool_]:
-    """The `count` largest, found by a stable sort: among equals the first ones."""
-    kept = np.zeros(values.size, dtype=bool)
-    kept[np.argsort(-values.reshape(-1), kind="stable")[:count]] = True
-    return kept.reshape(values.shape)
 
 
 def large_vector(seed: int, size: int) -> Floats:
@@ -119,8 +113,7 @@ def test_values_are_left_as_they_were() -> None:
 
 @given(st.lists(VECTORS, min_size=1, max_size=5), st.integers(-2, 150))
 def test_shares_are_what_a_stable_sort_of_all_keeps(rankings: Sequence[Floats], count: int) -> None:
-    together = first_largest(np.concatenate(rankings), max(count, 0))
-    parts = np.split(together, np.cumsum([ranking.size for ranking in rankings])[:-1])
+    parts = first_largest_overall(list(rankings), max(count, 0))
     shares = share_among([torch.from_numpy(ranking) for ranking in rankings], count)
     assert shares == [int(part.sum()) for part in parts]
     # Array by array, these shares mark just what the sort of all of them marks.
