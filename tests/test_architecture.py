@@ -1,8 +1,11 @@
-"""Imports only point down the list of layers."""
+"""Imports only point down the list of layers, and out to what is declared."""
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 import fineprune
 
 PACKAGE = Path(fineprune.__file__).parent
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 # From the user down; a layer imports itself and what stands below it.
 LAYERS = ("cli", "demo", "report", "training", "pruning", "core", "engine", "packing")
@@ -82,6 +86,23 @@ def test_the_floor_stands_on_nothing() -> None:
         for name in imported(tree):
             root, _, rest = name.partition(".")
             assert root in sys.stdlib_module_names or rest in FLOOR, f"{module} imports {name}"
+
+
+def test_third_party_imports_are_declared() -> None:
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    requirements = [*project["dependencies"], *extras["train"], *extras["report"]]
+    declared = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
+    declared.add("pydantic-core")  # pydantic asks for one version of it, and so need not we
+    imports = {
+        name.partition(".")[0]
+        for path in PACKAGE.rglob("*.py")
+        for name in imported(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    distributions = packages_distributions()
+    for root in imports - {"fineprune"} - sys.stdlib_module_names:
+        names = {re.sub(r"[-_.]+", "-", name).lower() for name in distributions[root]}
+        assert names & declared, f"{root} is imported, and pyproject.toml does not ask for it"
 
 
 @pytest.mark.parametrize(
