@@ -187,10 +187,10 @@ def in_blocks(model: nn.Module) -> dict[str, nn.Linear]:
 def mask_at_random(
     model: nn.Module, method: Method, *, include: tuple[str, ...] = (), seed: int = 1
 ) -> Masks:
-    """Attaches a method, with random scores, at its final level."""
+    """Attaches a method, at its final level, with scores so wide that some gates of L0 close."""
     masks = attach(model, method, include=include)
     generator = torch.Generator().manual_seed(seed)
     for scores in masks.scores():
-        nn.init.normal_(scores, generator=generator)
+        nn.init.normal_(scores, std=3.0, generator=generator)
     masks.set_level(method.final_level)
     return masks
