@@ -14,6 +14,7 @@ from torch import nn
 
 from fineprune.errors import TargetError
 from fineprune.pruning.mask import Mask
+from fineprune.wording import listed
 
 LEAST_LINEARS = 4
 """Linear layers of the smallest block: fused query-key-value, output, and two feed-forward."""
@@ -54,8 +55,7 @@ def find_targets(
     for pattern in (*include, *exclude):
         if not any(fnmatchcase(name, pattern) for name in linears):
             raise TargetError(
-                f"the pattern {pattern!r} matches no linear layer; this model has "
-                f"{_abridged(list(linears))}"
+                f"the pattern {pattern!r} matches no linear layer; this model has {listed(linears)}"
             )
     blocks = tuple(f"{name}." for name, _ in find_blocks(model))
     targets = [
@@ -122,11 +122,6 @@ def _nothing_found(model: nn.Module, linears: Sequence[str], exclude: Sequence[s
     excluded = f"; excluded: {', '.join(exclude)}" if exclude else ""
     return (
         f"{type(model).__name__} has no weights to prune: expected a list of equal blocks with "
-        f"{LEAST_LINEARS} or more linear layers each; looked at the lists {_abridged(stacks)} and "
-        f"the linear layers {_abridged(linears)}{excluded}; name layers to prune with include"
+        f"{LEAST_LINEARS} or more linear layers each; looked at the lists {listed(stacks) or 'none'} and "
+        f"the linear layers {listed(linears) or 'none'}{excluded}; name layers to prune with include"
     )
-
-
-def _abridged(names: Sequence[str], most: int = 8) -> str:
-    shown = ", ".join(names[:most]) or "none"
-    return f"{shown}, and {len(names) - most} more" if len(names) > most else shown

@@ -64,6 +64,11 @@ class Task(ABC):
     metric: str
     notes: tuple[str, ...]
 
+    @property
+    @abstractmethod
+    def splits(self) -> frozenset[Split]:
+        """The splits that there is data to evaluate on for."""
+
     @abstractmethod
     def training_features(self, tokenizer: PreTrainedTokenizerBase) -> Dataset:
         """Tokenized training set: model inputs with labels, one row an input, not padded.

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fineprune.errors import CheckpointError
-from fineprune.training.tasks.classification import require_same_labels
 from fineprune.training.tasks.classification.labels import (
     UnusableValueError,
     label_name,
@@ -36,27 +35,3 @@ def test_whole_numbers_are_ordered_by_value(numbers: set[int], random: object) -
 def test_text_is_ordered_by_code_points(names: list[str]) -> None:
     mixed = [*names, "a"]
     assert ordered(mixed) == tuple(sorted(set(mixed)))
-
-
-def test_the_same_labels() -> None:
-    require_same_labels({0: "no", 1: "yes"}, {1: "yes", 0: "no"}, "the teacher 'x'")
-
-
-def test_labels_that_nobody_named_match_any_of_the_same_number() -> None:
-    require_same_labels({0: "no", 1: "yes"}, {0: "LABEL_0", 1: "LABEL_1"}, "the model 'x'")
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        ({0: "yes", 1: "no"}, "another order"),
-        ({0: "no", 1: "maybe"}, "other labels"),
-        ({0: "no", 1: "yes", 2: "maybe"}, "predicts 3 labels"),
-        ({0: "LABEL_0"}, "predicts 1 labels"),
-    ],
-)
-def test_other_labels(model: dict[int, str], words: str) -> None:
-    with pytest.raises(CheckpointError, match=words) as caught:
-        require_same_labels({0: "no", 1: "yes"}, model, "the teacher 'x'")
-    assert str(caught.value).startswith("the teacher 'x' ")
-    assert "\n" not in str(caught.value)

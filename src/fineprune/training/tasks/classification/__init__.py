@@ -13,9 +13,8 @@ task.py       all of it behind the task contract        -> Classification
 ```
 """
 
-from fineprune.training.tasks.classification.labels import require_same_labels
 from fineprune.training.tasks.classification.settings import ClassificationSettings
 from fineprune.training.tasks.classification.sources import Source
 from fineprune.training.tasks.classification.task import Classification
 
-__all__ = ["Classification", "ClassificationSettings", "Source", "require_same_labels"]
+__all__ = ["Classification", "ClassificationSettings", "Source"]

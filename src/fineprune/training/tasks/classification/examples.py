@@ -17,7 +17,7 @@ from fineprune.training.tasks.classification.labels import (
 )
 from fineprune.training.tasks.classification.sources import BrokenRow, OnBroken, Table
 from fineprune.training.tasks.classification.targets import Target
-from fineprune.training.tasks.classification.wording import quoted
+from fineprune.wording import quoted
 
 Row: TypeAlias = tuple[Any, ...]
 

@@ -1,13 +1,11 @@
 """Raw labels to names, and the order of names."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from fineprune.errors import CheckpointError
-from fineprune.training.tasks.classification.wording import listed, quoted
+from fineprune.wording import quoted
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
-_PLACEHOLDER = re.compile(r"LABEL_[0-9]+")
 
 
 class UnusableValueError(ValueError):
@@ -44,31 +42,3 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
     if all(_WHOLE_NUMBER.fullmatch(name) for name in distinct):
         distinct.sort(key=int)
     return tuple(distinct)
-
-
-def require_same_labels(task: Mapping[int, str], model: Mapping[int, str], whose: str) -> None:
-    """Compares the classes of a task with those of a model's config (`id2label` of both).
-
-    Names such as `LABEL_0`, which a config has when nobody named its classes, match any name.
-
-    Args:
-        task: `id2label` of the task's head.
-        model: `id2label` of the model's config.
-        whose: the model in the message, such as `"the teacher 'runs/dense'"`.
-
-    Raises:
-        CheckpointError: number, names or order differ.
-    """
-    expected, found = [[names[i] for i in sorted(names)] for names in (task, model)]
-    placeholders = all(_PLACEHOLDER.fullmatch(name) for name in found)
-    if found == expected or (placeholders and len(found) == len(expected)):
-        return
-    difference = (
-        "the same labels in another order: set task.labels to the model's order"
-        if sorted(found) == sorted(expected)
-        else "other labels: use a model that was trained for this task"
-    )
-    raise CheckpointError(
-        f"{whose} predicts {len(found)} labels ({listed(found)}), the task has {len(expected)} "
-        f"({listed(expected)}); these are {difference}"
-    )

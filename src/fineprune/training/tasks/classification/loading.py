@@ -28,7 +28,7 @@ from fineprune.training.tasks.classification.sources import (
 )
 from fineprune.training.tasks.classification.targets import Classes, Quantity, Target
 from fineprune.training.tasks.classification.task import Classification
-from fineprune.training.tasks.classification.wording import listed
+from fineprune.wording import listed
 
 if TYPE_CHECKING:
     from fineprune.training.tasks.classification.settings import ClassificationSettings

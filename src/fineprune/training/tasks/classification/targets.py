@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fineprune.training.tasks.base import Head, Logits, Metrics
 from fineprune.training.tasks.classification.labels import UnusableValueError, label_name
 from fineprune.training.tasks.classification.metrics import METRICS
-from fineprune.training.tasks.classification.wording import listed, quoted
+from fineprune.wording import listed, quoted
 
 _AUTO_MODEL: Final = "AutoModelForSequenceClassification"
 _HIDDEN: Final = "-1"

@@ -10,7 +10,7 @@ from fineprune.training.tasks.classification.sources.records import table_of_rec
 from fineprune.training.tasks.classification.sources.source import Source
 from fineprune.training.tasks.classification.sources.table import Table
 from fineprune.training.tasks.classification.sources.text_file import text_of
-from fineprune.training.tasks.classification.wording import listed
+from fineprune.wording import listed
 
 
 def read_tsv(source: Source, wanted: Collection[str], on_broken: OnBroken) -> Table:

@@ -10,7 +10,7 @@ from fineprune.training.tasks.classification.sources.records import table_of_rec
 from fineprune.training.tasks.classification.sources.source import Source
 from fineprune.training.tasks.classification.sources.table import Table, Unit
 from fineprune.training.tasks.classification.sources.text_file import text_of
-from fineprune.training.tasks.classification.wording import listed, quoted
+from fineprune.wording import listed, quoted
 
 Numbered: TypeAlias = Iterable[tuple[int, Any]]
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from fineprune.training.tasks.classification.sources.broken import BrokenRow, OnBroken
 from fineprune.training.tasks.classification.sources.table import Table, Unit
-from fineprune.training.tasks.classification.wording import listed
+from fineprune.wording import listed
 
 
 def table_of_records(

@@ -7,7 +7,7 @@ from typing import Literal
 from fineprune.errors import DataError
 from fineprune.training.tasks.classification.sources.broken import OnBroken
 from fineprune.training.tasks.classification.sources.source import Source
-from fineprune.training.tasks.classification.wording import listed
+from fineprune.wording import listed
 
 Unit = Literal["line", "row"]
 

@@ -1,0 +1,67 @@
+"""Task metrics of a model that is there already."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from transformers import DataCollatorWithPadding
+from transformers.trainer_callback import PrinterCallback
+
+from fineprune.pruning.counts import count
+from fineprune.pruning.load import load_model
+from fineprune.training.arguments import training_arguments
+from fineprune.training.label_sets import labels_of, require_same_labels
+from fineprune.training.models import load_tokenizer
+from fineprune.training.recipe import Recipe
+from fineprune.training.tasks.base import Split
+from fineprune.training.trainer import FinePruningTrainer
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of a model on one split.
+
+    Attributes:
+        metrics: by name; sets of a task that has several are told apart by a prefix.
+        examples: how many examples they were computed on.
+        density: kept over prunable weights.
+        predictions: what the model answered, JSON-serialisable.
+    """
+
+    metrics: dict[str, float]
+    examples: int
+    density: float
+    predictions: Any
+
+
+def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Evaluation:
+    """Evaluates a run, a checkpoint or a plain model folder on a recipe's task.
+
+    A masked model is evaluated at the level its checkpoint carries.
+
+    Raises:
+        FinepruneError: the model cannot be loaded, the data cannot, or they do not fit.
+    """
+    model = load_model(folder)
+    task = recipe.task.load()
+    tokenizer = load_tokenizer(str(folder))
+    expected = task.head.config.get("id2label")
+    if expected is not None:
+        require_same_labels(expected, labels_of(model.config), f"the model {str(folder)!r}")
+    sets = task.evaluation_sets(tokenizer, split)
+    with TemporaryDirectory() as scratch:
+        trainer = FinePruningTrainer(
+            model,
+            training_arguments(recipe.training, Path(scratch), processes=1),
+            evaluation_sets=sets,
+            data_collator=DataCollatorWithPadding(tokenizer),
+        )
+        trainer.remove_callback(PrinterCallback)
+        logits = [trainer.logits(one) for one in sets]
+    return Evaluation(
+        metrics=trainer.score(logits),
+        examples=sum(one.examples for one in sets),
+        density=count(model).density,
+        predictions=trainer.predictions(logits),
+    )

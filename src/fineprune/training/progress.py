@@ -1,0 +1,103 @@
+"""Shows how a run is going: step, loss, kept weights, metric, time left."""
+
+import sys
+import time
+from typing import Any, Self, final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from typing_extensions import override
+
+
+@final
+class ProgressCallback(TrainerCallback):
+    """A bar on a terminal; elsewhere a line at every logging step. To be used in a `with`.
+
+    Args:
+        metric: the task's headline metric.
+        console: where to write; standard error by default, as standard output is for results.
+    """
+
+    def __init__(self, metric: str, console: Console | None = None) -> None:
+        self._metric = metric
+        self._console = console or Console(file=sys.stderr)
+        self._facts: dict[str, str] = {}
+        self._bar: Progress | None = None
+        self._started = 0.0
+        self._first_step = 0
+
+    @override
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._started, self._first_step = time.monotonic(), state.global_step
+        if state.is_world_process_zero and self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("step"),
+                MofNCompleteColumn(),
+                BarColumn(bar_width=None),
+                TextColumn("{task.description}"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._bar.start()
+            self._bar.add_task("", total=state.max_steps, completed=state.global_step)
+
+    @override
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=state.global_step)
+
+    @override
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        facts = self._facts_of(logs or {})
+        if not facts or not state.is_world_process_zero:
+            return
+        self._facts |= facts
+        line = "  ".join(f"{name} {value}" for name, value in self._facts.items())
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], description=line)
+        else:
+            self._console.print(
+                f"step {state.global_step}/{state.max_steps}  {line}  left {self._left(state)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # Also after an error: a bar that stays would hide the message.
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _facts_of(self, logs: dict[str, float]) -> dict[str, str]:
+        facts = {}
+        if "loss" in logs:
+            facts["loss"] = f"{logs['loss']:.4f}"
+        density = logs.get("density", logs.get("eval_density"))
+        if density is not None:
+            facts["kept"] = f"{density:.2%}"
+        for name, value in logs.items():
+            if name.startswith("eval_") and name.endswith(self._metric):
+                facts[name.removeprefix("eval_")] = f"{value:.4g}"
+        return facts
+
+    def _left(self, state: TrainerState) -> str:
+        done = state.global_step - self._first_step
+        if not done:
+            return "?"
+        seconds = (time.monotonic() - self._started) / done * (state.max_steps - state.global_step)
+        return f"{int(seconds // 60)}:{int(seconds % 60):02d}"

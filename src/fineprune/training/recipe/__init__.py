@@ -1,0 +1,18 @@
+"""Recipes: one YAML file a run, read into frozen dataclasses and validated once."""
+
+from fineprune.training.recipe.reading import parse_recipe, read_recipe, resolved, write_recipe
+from fineprune.training.recipe.schema import (
+    PruningSettings,
+    Recipe,
+    TrainingSettings,
+)
+
+__all__ = [
+    "PruningSettings",
+    "Recipe",
+    "TrainingSettings",
+    "parse_recipe",
+    "read_recipe",
+    "resolved",
+    "write_recipe",
+]

@@ -1,0 +1,156 @@
+"""What a recipe may say: one frozen dataclass a section."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic.dataclasses import dataclass
+
+from fineprune.errors import RecipeError, TrainingError
+from fineprune.pruning.methods import Method, method_from_settings, settings_of
+from fineprune.training.distillation import Distillation
+from fineprune.training.schedule import PruningSchedule
+from fineprune.training.tasks.registry import TaskSettings
+
+_STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0)]
+
+
+def _interval(value: object) -> object:
+    if value in ("epoch", "never") or (isinstance(value, int) and value >= 1):
+        return value
+    raise ValueError("expected a number of steps, 'epoch' or 'never'")
+
+
+Interval = Annotated[int | str, BeforeValidator(_interval)]
+
+
+def _method(settings: object) -> Method:
+    if isinstance(settings, Method):
+        return settings
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"expected a mapping such as {{name: magnitude}}, found {settings!r}")
+    try:
+        return method_from_settings(settings)
+    except RecipeError as error:
+        raise ValueError(str(error)) from error
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PruningSettings:
+    """How the model is pruned.
+
+    Attributes:
+        method: the method's name and its settings.
+        schedule: when the level moves.
+        penalty_schedule: when the penalty grows; without it, as the level moves.
+        include: patterns of names of further linear layers to prune.
+        exclude: patterns of names of layers to leave alone.
+    """
+
+    method: Annotated[Method, BeforeValidator(_method), PlainSerializer(settings_of)]
+    schedule: PruningSchedule = PruningSchedule()
+    penalty_schedule: PruningSchedule | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrainingSettings:
+    """How the weights are trained.
+
+    Attributes:
+        epochs: passes over the training set; may be a fraction.
+        max_steps: optimizer steps; ends the run in place of `epochs`.
+        batch_size: examples of one optimizer step, over all processes and accumulated batches.
+        accumulation: batches whose gradients are summed for one step; lowers memory.
+        evaluation_batch_size: examples of one batch in evaluation, over all processes.
+        learning_rate: of the weights.
+        score_learning_rate: of the scores.
+        warmup_steps: steps in which both rates rise from 0; below 1, as a fraction of all steps.
+            They fall linearly to 0 from there on.
+        weight_decay: of weights; never of scores, biases and LayerNorm.
+        adam_epsilon: Adam's epsilon.
+        max_grad_norm: norm to which gradients are clipped; 0 for no clipping.
+        freeze_embeddings: whether embeddings stay as they are, as in the paper.
+        precision: of the arithmetic; weights and scores stay float32 in each.
+        seed: of everything random.
+        evaluate_every: steps between evaluations, `epoch` or `never`.
+        save_every: steps between checkpoints, `epoch` or `never`.
+        keep_checkpoints: how many checkpoints stay on disk.
+        log_every: steps between lines of the log.
+        report_to: trackers, as `transformers` names them.
+    """
+
+    epochs: Annotated[float, Field(gt=0)] = 3
+    max_steps: Count | None = None
+    batch_size: Count = 32
+    accumulation: Count = 1
+    evaluation_batch_size: Count = 64
+    learning_rate: Rate = 3e-5
+    score_learning_rate: Rate = 1e-2
+    warmup_steps: Rate = 0.1
+    weight_decay: Rate = 0.0
+    adam_epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    max_grad_norm: Rate = 1.0
+    freeze_embeddings: bool = False
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    seed: Annotated[int, Field(ge=0)] = 92
+    evaluate_every: Interval = "epoch"
+    save_every: Interval = "epoch"
+    keep_checkpoints: Annotated[int, Field(ge=2)] = 2
+    log_every: Count = 50
+    report_to: tuple[str, ...] = ("tensorboard",)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Recipe:
+    """One run, from data to model.
+
+    Attributes:
+        model: what training starts from: a folder, a hub name, or `package:NAME/PATH` for a
+            folder inside of an installed Python package.
+        task: what the model learns, and from which data.
+        training: how.
+        pruning: how it is pruned meanwhile; without it, the model is fine-tuned.
+        teacher: a model of the same task to learn from beside the labels: a run, a folder or a hub
+            name.
+        distillation: how the teacher enters the loss.
+    """
+
+    model: Annotated[str, Field(min_length=1)]
+    task: TaskSettings
+    training: TrainingSettings = TrainingSettings()
+    pruning: PruningSettings | None = None
+    teacher: str | None = None
+    distillation: Distillation | None = None
+
+    @model_validator(mode="after")
+    def _distillation_has_a_teacher(self) -> Self:
+        if self.distillation is not None and self.teacher is None:
+            raise ValueError("distillation needs a teacher: a run, a folder or a hub name")
+        return self
+
+    @model_validator(mode="after")
+    def _schedules_fit(self) -> Self:
+        # A run given in epochs is as long as its data, and checked once those are known.
+        if self.training.max_steps is not None:
+            try:
+                self.check_schedules(self.training.max_steps)
+            except TrainingError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    def check_schedules(self, total_steps: int) -> None:
+        """Checks that a run of `total_steps` reaches its final level.
+
+        Raises:
+            TrainingError: it does not.
+        """
+        if self.pruning is None:
+            return
+        for schedule in (self.pruning.schedule, self.pruning.penalty_schedule):
+            if schedule is not None:
+                schedule.window(total_steps)

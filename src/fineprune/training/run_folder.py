@@ -1,0 +1,119 @@
+"""The folder of a run: who may write there, and what is left there in the end."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from fineprune.errors import TrainingError
+from fineprune.files import replacing
+from fineprune.training.checkpoints import remove_partial_checkpoints
+from fineprune.training.recipe import Recipe, read_recipe, resolved, write_recipe
+from fineprune.training.trainer import FinePruningTrainer
+
+RECIPE_FILE = "recipe.yaml"
+METRICS_FILE = "metrics.json"
+PREDICTIONS_FILE = "predictions.json"
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """What `metrics.json` says of a run.
+
+    Attributes:
+        metrics: the task's metrics on its validation sets; empty without any.
+        examples: how many examples they were computed on.
+        density: kept over prunable weights; 1 for a dense run.
+        level: the number of the level that the masks were at; None for a dense run.
+        steps: optimizer steps of the run.
+        seconds: time spent on training; of a resumed run, since it was resumed.
+    """
+
+    metrics: dict[str, float]
+    examples: int
+    density: float
+    level: float | None
+    steps: int
+    seconds: float
+
+
+def require_usable(output: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Checks that a run may write into a folder; writes nothing.
+
+    Raises:
+        TrainingError: the folder holds something and `resume` is not asked for; or it is, and
+            the folder holds no run, or one of another recipe.
+    """
+    if resume:
+        _require_same(output / RECIPE_FILE, recipe)
+    elif output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise TrainingError(
+            f"{output} is not empty; name a new folder, or give --resume to go on with its run"
+        )
+
+
+def claim(output: Path, recipe: Recipe) -> None:
+    """Makes a run's folder ready for training: the resolved recipe in it, and no part-checkpoints.
+
+    Called once everything else is ready, so that a run that cannot start leaves nothing behind.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    write_recipe(recipe, output / RECIPE_FILE)
+    remove_partial_checkpoints(output)
+
+
+def conclude(trainer: FinePruningTrainer, output: Path, *, seconds: float) -> RunMetrics:
+    """Evaluates a trained model, and writes it with its metrics and predictions.
+
+    Every file appears by rename, and the metrics last: where they stand, the run is whole.
+    """
+    logits = [trainer.logits(one) for one in trainer.evaluation_sets]
+    masks = trainer.masks
+    result = RunMetrics(
+        metrics=trainer.score(logits),
+        examples=sum(one.examples for one in trainer.evaluation_sets),
+        density=masks.density() if masks else 1.0,
+        level=masks.level.value if masks else None,
+        steps=trainer.state.global_step,
+        seconds=round(seconds, 1),
+    )
+    # Every process takes part in saving; the first one writes.
+    with TemporaryDirectory(dir=output, prefix=".model.") as folder:
+        trainer.save_model(folder)
+        if trainer.is_world_process_zero():
+            for file in sorted(Path(folder).iterdir()):
+                file.replace(output / file.name)
+    if trainer.is_world_process_zero():
+        if logits:
+            write_json(output / PREDICTIONS_FILE, trainer.predictions(logits))
+        write_json(output / METRICS_FILE, asdict(result))
+    return result
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes a JSON file by atomic rename."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _require_same(path: Path, recipe: Recipe) -> None:
+    if not path.is_file():
+        raise TrainingError(f"{path.parent} holds no run to resume: there is no {path.name} in it")
+    before, now = _flat(resolved(read_recipe(path))), _flat(resolved(recipe))
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            raise TrainingError(
+                f"{path.parent} was started with {key}={before.get(key)!r}, and the recipe now "
+                f"says {now.get(key)!r}; resume with the same recipe, or start a new run"
+            )
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {prefix.rstrip("."): values}
+    return {
+        key: value
+        for name, section in values.items()
+        for key, value in _flat(section, f"{prefix}{name}.").items()
+    }
