@@ -84,13 +84,15 @@ def _count_kept(model: nn.Module, masks: Masks) -> Counts:
 
 
 def _count_nonzero(model: nn.Module) -> Counts:
-    # Layers that share a weight are one matrix.
-    weights = {target.module.weight: target.weight_name for target in reversed(find_targets(model))}
+    names: dict[Tensor, str] = {}
+    for target in find_targets(model):
+        # Layers that share a weight are one matrix, under the name of the first.
+        names.setdefault(target.module.weight, target.weight_name)
     matrices = {
         name: MatrixCount(int(torch.count_nonzero(weight)), weight.numel())
-        for weight, name in reversed(weights.items())
+        for weight, name in names.items()
     }
-    return Counts(matrices, _encoder_size(model, list(weights)))
+    return Counts(matrices, _encoder_size(model, list(names)))
 
 
 def _encoder_size(model: nn.Module, pruned: Sequence[Tensor]) -> int:
