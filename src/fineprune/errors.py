@@ -31,3 +31,7 @@ class PackedFileError(FinepruneError):
 
 class MissingExtraError(FinepruneError, ImportError):
     """A name needs an optional part of the installation that is not there."""
+
+
+class FolderTakenError(FinepruneError):
+    """A folder that is to be written holds something already."""

@@ -1,9 +1,12 @@
 """Files that appear whole or not at all."""
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from fineprune.errors import FolderTakenError
 
 
 @contextmanager
@@ -25,3 +28,30 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Makes a folder by atomic rename: it appears with all of its files, or not at all.
+
+    The block fills the folder at the temporary path it is given.
+
+    Args:
+        path: the folder to appear; it does not exist, or is empty.
+
+    Yields:
+        A new folder beside it, because a rename is atomic only inside of one file system.
+
+    Raises:
+        FolderTakenError: there is something at `path`.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FolderTakenError(f"{path} is not empty; name a new folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

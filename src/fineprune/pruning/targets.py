@@ -122,6 +122,7 @@ def _nothing_found(model: nn.Module, linears: Sequence[str], exclude: Sequence[s
     excluded = f"; excluded: {', '.join(exclude)}" if exclude else ""
     return (
         f"{type(model).__name__} has no weights to prune: expected a list of equal blocks with "
-        f"{LEAST_LINEARS} or more linear layers each; looked at the lists {listed(stacks) or 'none'} and "
-        f"the linear layers {listed(linears) or 'none'}{excluded}; name layers to prune with include"
+        f"{LEAST_LINEARS} or more linear layers each; looked at the lists "
+        f"{listed(stacks) or 'none'} and the linear layers {listed(linears) or 'none'}{excluded}; "
+        f"name layers to prune with include"
     )

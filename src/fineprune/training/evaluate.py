@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast, get_args
 
 from transformers import DataCollatorWithPadding
 from transformers.trainer_callback import PrinterCallback
 
+from fineprune.errors import RecipeError
 from fineprune.pruning.counts import count
 from fineprune.pruning.load import load_model
 from fineprune.training.arguments import training_arguments
@@ -16,6 +17,7 @@ from fineprune.training.models import load_tokenizer
 from fineprune.training.recipe import Recipe
 from fineprune.training.tasks.base import Split
 from fineprune.training.trainer import FinePruningTrainer
+from fineprune.wording import listed
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,18 @@ class Evaluation:
     examples: int
     density: float
     predictions: Any
+
+
+def split_named(name: str) -> Split:
+    """The split of that name.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    for split in get_args(Split):
+        if split == name:
+            return cast(Split, split)
+    raise RecipeError(f"split {name!r}: expected one of {listed(get_args(Split))}")
 
 
 def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Evaluation:

@@ -1,0 +1,34 @@
+"""How results look on the terminal."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_json(values: Mapping[str, Any]) -> None:
+    """One JSON object on standard output."""
+    print(json.dumps(values, ensure_ascii=False))
+
+
+def print_table(columns: Mapping[str, str], rows: list[list[str]], *, title: str = "") -> None:
+    """A table on standard output.
+
+    Args:
+        columns: each column's heading, with its justification (`left` or `right`).
+        rows: the cells.
+        title: what stands above it.
+    """
+    table = Table(title=title or None, title_justify="left")
+    for heading, justify in columns.items():
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def note(line: str) -> None:
+    """A line on standard error: what a person should know, while results go elsewhere."""
+    Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)

