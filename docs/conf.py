@@ -10,7 +10,10 @@ import fineprune
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
+from command_reference import command_reference  # noqa: E402
 from recipe_reference import recipe_reference  # noqa: E402
+
+from fineprune.cli.main import app as command_line  # noqa: E402
 
 project = "fineprune"
 author = "The fineprune authors"
@@ -35,6 +38,7 @@ def write_generated_pages(app: Sphinx) -> None:
     folder = HERE / "_build" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.md").write_text(recipe_reference(), encoding="utf-8")
+    (folder / "commands.md").write_text(command_reference(command_line), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from fineprune.pruning import count as count
     from fineprune.pruning import detach as detach
     from fineprune.pruning import finalize as finalize
+    from fineprune.training.distillation import Distillation as Distillation
+    from fineprune.training.trainer import FinePruningTrainer as FinePruningTrainer
 
 __version__ = "0.1.0"
 
@@ -40,6 +42,8 @@ _LAZY = {
     "count": "fineprune.pruning",
     "detach": "fineprune.pruning",
     "finalize": "fineprune.pruning",
+    "Distillation": "fineprune.training.distillation",
+    "FinePruningTrainer": "fineprune.training.trainer",
 }
 
 __all__ = ["FinepruneError", "__version__", *_LAZY]
