@@ -1,0 +1,75 @@
+"""Small files that go with a model: tokenizer, recipe, metrics."""
+
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from fineprune.packing.errors import MetadataError, TruncatedError, ValueRangeError
+from fineprune.packing.limits import ReadLimits, check_limit
+
+ATTACHED = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "preprocessor_config.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+    "recipe.yaml",
+    "metrics.json",
+    "fineprune.json",
+)
+"""What is taken along from a model's folder where it is there."""
+
+_SIZE = struct.Struct("<I")
+# No absolute path, no way up, no hidden file, and nothing that anybody would execute.
+_SAFE = re.compile(
+    r"([A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*\.(json|yaml|txt)"
+)
+_TAKEN = frozenset({"config.json", "model.safetensors.index.json"})  # that unpacking itself writes
+
+
+def find_attachments(folder: Path) -> dict[str, bytes]:
+    """Content of the files to take along, by path in the folder."""
+    return {name: (folder / name).read_bytes() for name in ATTACHED if (folder / name).is_file()}
+
+
+def compress(content: bytes) -> bytes:
+    """The size, and the content as a zlib stream."""
+    return _SIZE.pack(len(content)) + zlib.compress(content, level=9)
+
+
+def expand(records: Mapping[str, memoryview], limits: ReadLimits) -> dict[str, bytes]:
+    """The inverse of `compress` for all attachments of a file.
+
+    Raises:
+        MetadataError: a name is not one that can be written into a folder.
+        LimitError: they are larger than allowed.
+        PackedFileError: a record is damaged.
+    """
+    left = limits.attachment_bytes
+    contents = {}
+    for name, record in records.items():
+        if not _SAFE.fullmatch(name) or name.lower() in _TAKEN:
+            raise MetadataError(f"{name!r} is no name for an attached file")
+        if len(record) < _SIZE.size:
+            raise TruncatedError(f"the attached file {name!r} has no size")
+        (size,) = _SIZE.unpack(record[: _SIZE.size])
+        check_limit("bytes of attached files", size, left)
+        contents[name] = _expand(name, record[_SIZE.size :], size)
+        left -= size
+    return contents
+
+
+def _expand(name: str, compressed: memoryview, size: int) -> bytes:
+    expander = zlib.decompressobj()
+    try:
+        content = expander.decompress(compressed, size + 1)  # never more than announced
+    except zlib.error as error:
+        raise ValueRangeError(f"the attached file {name!r} is no zlib stream: {error}") from error
+    if len(content) != size or not expander.eof or expander.unused_data:
+        raise ValueRangeError(f"the attached file {name!r} is not of {size:,} bytes")
+    return content

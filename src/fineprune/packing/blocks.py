@@ -1,0 +1,149 @@
+"""The order in which the cells of a sparse matrix are coded.
+
+Real masks are uneven: some rows and columns keep many weights, most keep few. Rows and columns
+are sorted into classes by their density; the cells of one row class and one column class are a
+block, and blocks of like density form a group that shares a frequency table. Cells are numbered
+group by group, in a group block by block, and in a block row by row.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockOrder:
+    """Maps cells of a matrix to their numbers and back.
+
+    Attributes:
+        row_classes: uint8 of shape `(rows,)`.
+        column_classes: uint8 of shape `(columns,)`.
+        groups: uint8 of shape `(row classes, column classes)`: the group of each block, from 1;
+            blocks of group 0 keep no weight, and their cells have no number.
+    """
+
+    row_classes: NDArray[np.uint8]
+    column_classes: NDArray[np.uint8]
+    groups: NDArray[np.uint8]
+
+    @classmethod
+    def of(
+        cls,
+        row_classes: NDArray[np.uint8],
+        column_classes: NDArray[np.uint8],
+        rows: Integers,
+        columns: Integers,
+    ) -> "BlockOrder":
+        """An order with a group for each half octave of density.
+
+        Args:
+            row_classes: of shape `(rows,)`.
+            column_classes: of shape `(columns,)`.
+            rows: the row of each kept weight.
+            columns: its column.
+        """
+        shape = int(row_classes.max()) + 1, int(column_classes.max()) + 1
+        blocks = row_classes[rows].astype(np.int64) * shape[1] + column_classes[columns]
+        kept = np.bincount(blocks, minlength=shape[0] * shape[1])
+        cells = np.outer(np.bincount(row_classes), np.bincount(column_classes)).ravel()
+        steps = np.rint(2 * np.log2(np.maximum(kept, 1) / cells)).astype(np.int64)
+        groups = np.where(kept, np.searchsorted(np.unique(steps[kept > 0]), steps) + 1, 0)
+        return cls(row_classes, column_classes, groups.reshape(shape).astype(np.uint8))
+
+    @property
+    def is_row_major(self) -> bool:
+        """Whether all cells are one block, whose numbers are the row-major indices."""
+        return self.groups.size == 1 and bool(self.groups[0, 0])
+
+    @cached_property
+    def _rows(self) -> "_Members":
+        return _Members.of(self.row_classes, self.groups.shape[0])
+
+    @cached_property
+    def _columns(self) -> "_Members":
+        return _Members.of(self.column_classes, self.groups.shape[1])
+
+    @cached_property
+    def _sequence(self) -> Integers:
+        """Flat indices of the blocks that keep weights, in coding order."""
+        groups = self.groups.ravel()
+        order = np.argsort(groups, kind="stable")
+        return order[np.count_nonzero(groups == 0) :]
+
+    @cached_property
+    def _sizes(self) -> Integers:
+        """Cells of each block, in coding order."""
+        return np.outer(self._rows.counts, self._columns.counts).ravel()[self._sequence]
+
+    @cached_property
+    def _ends(self) -> Integers:
+        """The number after the last cell of each block, in coding order."""
+        return np.cumsum(self._sizes)
+
+    @property
+    def cells(self) -> int:
+        """How many cells have a number."""
+        return int(self._sizes.sum())
+
+    @property
+    def group_ends(self) -> Integers:
+        """The number after the last cell of each group, of shape `(groups,)`."""
+        groups = self.groups.ravel()[self._sequence]
+        last = np.searchsorted(groups, np.unique(groups), side="right") - 1
+        return self._ends[last]
+
+    def numbers(self, rows: Integers, columns: Integers) -> Integers:
+        """Numbers of cells, none of which lies in a block of group 0."""
+        starts = np.zeros(self.groups.size, np.int64)
+        starts[self._sequence] = self._ends - self._sizes
+        column_class = self.column_classes[columns].astype(np.int64)
+        block = self.row_classes[rows].astype(np.int64) * self.groups.shape[1] + column_class
+        width = self._columns.counts[column_class]
+        numbers: Integers = starts[block] + self._rows.ranks[rows] * width
+        return numbers + self._columns.ranks[columns]
+
+    def flat_cells(self, numbers: Integers) -> Integers:
+        """Row-major indices of the cells with these numbers, in the order of the numbers.
+
+        Args:
+            numbers: ascending, below `cells`.
+        """
+        per_block = np.diff(np.searchsorted(numbers, self._ends), prepend=0)
+        row_class, column_class = np.divmod(self._sequence, self.groups.shape[1])
+        row, column = np.divmod(
+            numbers - np.repeat(self._ends - self._sizes, per_block),
+            np.repeat(self._columns.counts[column_class], per_block),
+        )
+        row += np.repeat(self._rows.starts[row_class], per_block)
+        column += np.repeat(self._columns.starts[column_class], per_block)
+        return self._rows.members[row] * len(self.column_classes) + self._columns.members[column]
+
+
+@dataclass(frozen=True, eq=False)
+class _Members:
+    """Rows, or columns, sorted by class.
+
+    Attributes:
+        members: all rows, class by class, ascending in each.
+        counts: rows of each class.
+        starts: where each class starts in `members`.
+        ranks: the place of each row in its class.
+    """
+
+    members: Integers
+    counts: Integers
+    starts: Integers
+    ranks: Integers
+
+    @classmethod
+    def of(cls, classes: NDArray[np.uint8], number: int) -> "_Members":
+        members = np.argsort(classes, kind="stable")
+        counts = np.bincount(classes, minlength=number)
+        starts = np.cumsum(counts) - counts
+        ranks = np.empty_like(members)
+        ranks[members] = np.arange(len(members)) - starts[classes[members]]
+        return cls(members, counts, starts, ranks)

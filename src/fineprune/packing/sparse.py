@@ -1,0 +1,158 @@
+"""Records of sparse matrices: where weights are kept, as gaps, and their values.
+
+Row classes serve both: a row that keeps many weights keeps others than one that keeps few.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fineprune.packing import bitplanes, streams
+from fineprune.packing.ans import Decoder
+from fineprune.packing.blocks import BlockOrder
+from fineprune.packing.classes import of_sparse
+from fineprune.packing.cursor import Cursor
+from fineprune.packing.errors import CountError, PositionError, RecordError
+from fineprune.packing.gaps import decode_gaps, encode_gaps, longest_gap
+from fineprune.packing.header import Header, Kind, Layout
+from fineprune.packing.items import best_low_bits, to_items, to_values
+from fineprune.packing.plan import Plan, Stream
+from fineprune.packing.tables import Table
+from fineprune.packing.tensors import SparseTensor, matrix_shape, sparse_rows
+
+_FIELDS = "<BBBI"  # row classes, column classes, groups of blocks, kept weights
+
+
+def plan_sparse(tensor: SparseTensor, kind: Kind) -> Plan:
+    """How to store a matrix whose values are of the kind's type."""
+    items = to_items(tensor.values, kind, sparse=True)
+    low_bits = best_low_bits(items)
+    high, planes = bitplanes.split(items, low_bits)
+    rows, columns = tensor.rows(), tensor.columns.astype(np.int64)
+    classes = of_sparse(matrix_shape(tensor.shape), rows, columns, high)
+    order = BlockOrder.of(*classes, rows, columns)
+    longest, gaps = _gaps(order, np.sort(order.numbers(rows, columns)))
+
+    positions = [*streams.scale_symbols(tensor.scales), *classes, *gaps]
+    class_of_weight = order.row_classes[rows]
+    values = [high[class_of_weight == one] for one in range(len(order.groups))]
+    header = Header.of(tensor, Layout.SPARSE, kind, low_bits)
+    return Plan(
+        header=header.to_bytes() + _fields(order, gaps, tensor.kept),
+        streams=[Stream(0, positions), Stream(len(positions), values, planes)],
+        longest_gaps=dict(enumerate(longest, len(positions) - len(gaps))),
+    )
+
+
+def _gaps(
+    order: BlockOrder, numbers: NDArray[np.int64]
+) -> tuple[list[int], list[NDArray[np.uint8]]]:
+    """For each group its `K`, and its gap symbols.
+
+    A gap belongs to the group in which it starts, whichever it ends in.
+
+    Args:
+        order: of the matrix.
+        numbers: of the kept weights, ascending.
+    """
+    ends = order.group_ends
+    kept = np.diff(np.searchsorted(numbers, ends), prepend=0)
+    longest = [longest_gap(*group) for group in zip(kept, np.diff(ends, prepend=0), strict=True)]
+    starts = np.append(0, numbers + 1)[:-1]
+    parts = np.split(numbers - starts, np.searchsorted(starts, ends))[:-1]
+    return longest, [encode_gaps(*group) for group in zip(parts, longest, strict=True)]
+
+
+def _fields(order: BlockOrder, gaps: Sequence[NDArray[np.uint8]], kept: int) -> bytes:
+    """What a sparse record adds to the header."""
+    return (
+        struct.pack(_FIELDS, *order.groups.shape, len(gaps), kept)
+        + order.groups.tobytes()
+        + struct.pack(f"<{len(gaps)}I", *(len(symbols) for symbols in gaps))
+    )
+
+
+def read_sparse(header: Header, cursor: Cursor, tables: Sequence[Table]) -> SparseTensor:
+    """The matrix of a record whose header has been read.
+
+    Raises:
+        PackedFileError: the record is damaged.
+    """
+    rows, columns = shape = matrix_shape(header.shape)
+    blocks, counts, kept = _read_fields(cursor, cells=rows * columns)
+    number = header.has_scales + 2 + len(counts) + len(blocks)
+    references = streams.read_references(cursor, number, tables)
+    positions = streams.read_stream(cursor)
+    scales = streams.read_scales(positions, references, header, rows)
+    order = BlockOrder(
+        streams.read_classes(positions, references, rows, blocks.shape[0]),
+        streams.read_classes(positions, references, columns, blocks.shape[1]),
+        blocks,
+    )
+    numbers = _read_numbers(positions, references, counts, order)
+    positions.finish()
+    if len(numbers) != kept:
+        raise CountError(f"positions of {len(numbers):,} weights, where {kept:,} are kept")
+    pointers, indices = sparse_rows(_row_major(numbers, order), shape)
+    class_of_weight = np.repeat(order.row_classes, np.diff(pointers))
+    items = _read_items(cursor, references, class_of_weight, header)
+    cursor.finish()
+    values = to_values(items, header.kind, sparse=True)
+    return SparseTensor(header.shape, pointers, indices, values, scales)
+
+
+def _read_fields(cursor: Cursor, cells: int) -> tuple[NDArray[np.uint8], tuple[int, ...], int]:
+    """Groups of the blocks, gap symbols of each group, and kept weights."""
+    *shape, number, kept = cursor.unpack(_FIELDS)
+    if 0 in shape:
+        raise RecordError("a sparse record has no row class, or no column class")
+    blocks = np.frombuffer(cursor.take(shape[0] * shape[1]), np.uint8).reshape(shape)
+    if blocks.max() > number:
+        raise RecordError(f"a block is of group {blocks.max()}, where there are {number}")
+    counts = cursor.unpack(f"<{number}I")
+    if max(kept, sum(counts)) > cells:  # each gap symbol stands for one cell at least
+        raise CountError(f"{kept:,} weights and {sum(counts):,} gaps in {cells:,} cells")
+    return blocks, counts, kept
+
+
+def _read_numbers(
+    stream: Decoder, references: Iterator[Table], counts: Sequence[int], order: BlockOrder
+) -> NDArray[np.int64]:
+    """Numbers of the kept weights in the order of the blocks, ascending."""
+    position = 0
+    parts = [np.empty(0, np.int64)]
+    for count in counts:
+        table = next(references)
+        if table.last == 0:
+            raise RecordError("a table for gaps needs two symbols")
+        numbers, position = decode_gaps(stream.decode(table, count), table.last, position)
+        parts.append(numbers)
+    numbers = np.concatenate(parts)
+    if len(numbers) and numbers[-1] >= order.cells:
+        raise PositionError(f"a weight at cell {numbers[-1]:,} of {order.cells:,}")
+    return numbers
+
+
+def _row_major(numbers: NDArray[np.int64], order: BlockOrder) -> NDArray[np.int64]:
+    """Ascending row-major indices of the cells with these numbers."""
+    if order.is_row_major:
+        return numbers
+    kept = np.zeros(len(order.row_classes) * len(order.column_classes), np.bool_)
+    kept[order.flat_cells(numbers)] = True  # sorts in linear time
+    return np.flatnonzero(kept)
+
+
+def _read_items(
+    cursor: Cursor, references: Iterator[Table], class_of_weight: NDArray[np.uint8], header: Header
+) -> bitplanes.Unsigned:
+    """The items of the kept weights, row by row."""
+    stream = streams.read_stream(cursor)
+    high = np.empty(len(class_of_weight), np.uint8)
+    for one, table in enumerate(references):
+        members = class_of_weight == one
+        high[members] = stream.decode(table, int(np.count_nonzero(members)))
+    stream.finish()
+    planes = cursor.take(bitplanes.planes_size(len(high), header.low_bits))
+    return bitplanes.join(high, planes, header.low_bits, header.types.item)

@@ -1,0 +1,133 @@
+"""Frequency tables: what the coder knows about a segment's symbols.
+
+Tables are integers and nothing else, so that every machine derives the same code from them.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from fineprune.packing.cursor import Cursor
+from fineprune.packing.entropy import ALPHABET
+from fineprune.packing.errors import RecordError
+
+TABLE_BITS = 14
+TOTAL = 1 << TABLE_BITS
+"""What the frequencies of a table add up to: 16 KiB of look-up table in a native decoder."""
+
+_CODER_BITS = 24  # precision of the coder's own frequencies
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Frequencies of an interval of symbols.
+
+    Attributes:
+        first: the lowest symbol, 0 to 255.
+        frequencies: positive int64 of shape `(symbols,)` that add up to `TOTAL`.
+    """
+
+    first: int
+    frequencies: NDArray[np.int64]
+
+    @property
+    def last(self) -> int:
+        """The highest symbol."""
+        return self.first + len(self.frequencies) - 1
+
+    @cached_property
+    def model(self) -> Any:
+        """The coder's model with exactly these frequencies (times `2**10`).
+
+        The coder takes floats: it gives each symbol a frequency of one, and spreads the rest by
+        `probability * (2**24 - symbols) / sum`. Integers that add up to `2**24 - symbols` make
+        that factor one and every rounding exact.
+        """
+        scaled = self.frequencies << (_CODER_BITS - TABLE_BITS)
+        return constriction.stream.model.Categorical((scaled - 1).astype(np.float64), perfect=False)
+
+
+def fit(histogram: NDArray[np.int64]) -> Table:
+    """The table that codes symbols of a histogram of shape `(256,)` in the fewest bits."""
+    used = np.flatnonzero(histogram)
+    if not len(used):  # of an empty segment: any table will do
+        return Table(0, np.array([TOTAL]))
+    first, last = int(used[0]), int(used[-1])
+    counts = histogram[first : last + 1]
+    frequencies = np.maximum(counts * TOTAL // counts.sum(), 1)
+    surplus = TOTAL - int(frequencies.sum())
+    for _ in range(abs(surplus)):
+        frequencies[_best_to_change(counts, frequencies, surplus)] += np.sign(surplus)
+    return Table(first, frequencies)
+
+
+def _best_to_change(
+    counts: NDArray[np.int64], frequencies: NDArray[np.int64], surplus: int
+) -> np.intp:
+    """The frequency whose change by one, towards the total, makes the code shortest."""
+    if surplus > 0:
+        return np.argmax(counts / frequencies)
+    return np.argmin(np.where(frequencies > 1, counts / frequencies, np.inf))
+
+
+def tables_bytes(tables: Sequence[Table]) -> bytes:
+    """The record of a file's tables.
+
+    Their number, and of each the first symbol, the number of symbols less one, and all frequencies
+    but the last as LEB128.
+    """
+    parts = [struct.pack("<H", len(tables))]
+    for table in tables:
+        parts.append(bytes([table.first, len(table.frequencies) - 1]))
+        parts += [_leb128(int(frequency)) for frequency in table.frequencies[:-1]]
+    return b"".join(parts)
+
+
+def read_tables(record: memoryview) -> list[Table]:
+    """The inverse of `tables_bytes`.
+
+    Raises:
+        RecordError: symbols above 255, or frequencies that are not positive or add up to more.
+        TruncatedError: the record ends in a table.
+    """
+    cursor = Cursor(record)
+    (number,) = cursor.unpack("<H")
+    tables = [_read_table(cursor) for _ in range(number)]
+    cursor.finish()
+    return tables
+
+
+def _read_table(cursor: Cursor) -> Table:
+    first, further = cursor.unpack("<BB")
+    if first + further >= ALPHABET:
+        raise RecordError(f"a table's symbols end at {first + further}, past {ALPHABET - 1}")
+    frequencies = [_read_leb128(cursor) for _ in range(further)]
+    frequencies.append(TOTAL - sum(frequencies))
+    if min(frequencies) < 1:
+        raise RecordError(f"a table's frequencies are not positive or exceed {TOTAL}")
+    return Table(first, np.array(frequencies, np.int64))
+
+
+def _leb128(number: int) -> bytes:
+    """Seven bits a byte, lowest first, the top bit set on all bytes but the last."""
+    groups = [number & 0x7F]
+    while number := number >> 7:
+        groups[-1] |= 0x80
+        groups.append(number & 0x7F)
+    return bytes(groups)
+
+
+def _read_leb128(cursor: Cursor) -> int:
+    number = 0
+    for shift in (0, 7):  # a frequency is less than 2**14
+        group = cursor.take(1)[0]
+        number |= (group & 0x7F) << shift
+        if group < 0x80:
+            return number
+    raise RecordError("a table's frequency has more than two bytes")
