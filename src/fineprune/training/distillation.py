@@ -1,14 +1,15 @@
 """Learning from a teacher beside the labels."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, final
+from typing import Any, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from fineprune.core.distillation import softened_divergence, squared_difference
+from fineprune.training.numbers import NotNegative, Positive
 
 
 @final
@@ -22,9 +23,9 @@ class Distillation:
         alpha_kd: weight of the divergence from the teacher.
     """
 
-    temperature: Annotated[float, Field(gt=0)] = 2.0
-    alpha_ce: Annotated[float, Field(ge=0)] = 0.1
-    alpha_kd: Annotated[float, Field(ge=0)] = 0.9
+    temperature: Positive = 2.0
+    alpha_ce: NotNegative = 0.1
+    alpha_kd: NotNegative = 0.9
 
     def divergence(self, student: Mapping[str, Any], teacher: Mapping[str, Any]) -> Tensor:
         """How far a student's outputs are from its teacher's: the mean over its sets of logits.

@@ -1,11 +1,12 @@
 """When pruning begins and ends within a run."""
 
-from typing import Annotated, final
+from typing import final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from fineprune.errors import TrainingError
+from fineprune.training.numbers import NotNegative, Positive
 
 
 @final
@@ -22,9 +23,9 @@ class PruningSchedule:
         final_warmup: warm-ups after it has moved.
     """
 
-    warmup_steps: Annotated[float, Field(gt=0)] = 0.1
-    initial_warmup: Annotated[float, Field(ge=0)] = 1
-    final_warmup: Annotated[float, Field(ge=0)] = 2
+    warmup_steps: Positive = 0.1
+    initial_warmup: NotNegative = 1
+    final_warmup: NotNegative = 2
 
     def window(self, total_steps: int) -> tuple[int, int]:
         """The steps between which the level moves.
@@ -36,8 +37,8 @@ class PruningSchedule:
         warmup = self.warmup_steps if self.warmup_steps >= 1 else self.warmup_steps * total_steps
         begin = round(self.initial_warmup * warmup)
         end = total_steps - round(self.final_warmup * warmup)
-        if end <= begin:
-            needed = (self.initial_warmup + self.final_warmup) * warmup
+        needed = (self.initial_warmup + self.final_warmup) * warmup
+        if total_steps <= needed or end <= begin:
             raise TrainingError(
                 f"warmup_steps={self.warmup_steps:g}: the run has {total_steps} steps, and "
                 f"({self.initial_warmup:g} + {self.final_warmup:g}) warm-ups take {needed:g}; "

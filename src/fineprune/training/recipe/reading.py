@@ -8,14 +8,22 @@ from typing import Any, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ArgsKwargs, ErrorDetails
 
 from fineprune.errors import RecipeError
 from fineprune.files import replacing
 from fineprune.training.recipe.schema import Recipe
 from fineprune.training.tasks.registry import TaskSettings
+from fineprune.wording import listed, quoted
 
 _RECIPE = TypeAdapter(Recipe)
+
+_EXPECTATIONS = {
+    "dataclass_type": "expected a mapping of keys to values",
+    "model_attributes_type": "expected a mapping of keys to values",
+    "tuple_type": "expected a list",
+}
+"""What YAML calls that which the validator calls otherwise, by kind of error."""
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -111,11 +119,21 @@ def _sentence(error: ErrorDetails) -> str:
         return _unknown_key(path, error["loc"])
     if error["type"] in ("missing", "missing_argument"):
         return f"{key}: missing; a recipe needs it"
-    message = error["msg"].removeprefix("Value error, ")
-    found = error["input"]
-    if isinstance(found, str | int | float | bool | None):
-        return f"{key}: {message[0].lower()}{message[1:]}, found {found!r}"
-    return f"{key}: {message}" if key else message
+    if error["type"].startswith("union_tag_"):
+        found = quoted(error.get("ctx", {}).get("tag"))
+        return f"{key}.kind: expected one of {listed(sorted(_KINDS))}, found {found}"
+    return f"{key}: {_complaint(error)}" if key else _complaint(error)
+
+
+def _complaint(error: ErrorDetails) -> str:
+    message, found = _EXPECTATIONS.get(error["type"], error["msg"]), error["input"]
+    if error["type"] == "value_error":
+        message = message.removeprefix("Value error, ")
+        if quoted(found) in message:
+            return message
+    if isinstance(found, dict | ArgsKwargs):
+        return message
+    return f"{message[0].lower()}{message[1:]}, found {quoted(found)}"
 
 
 def _unknown_key(path: list[str], location: tuple[int | str, ...]) -> str:

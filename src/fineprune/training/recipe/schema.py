@@ -9,17 +9,16 @@ from pydantic.dataclasses import dataclass
 from fineprune.errors import RecipeError, TrainingError
 from fineprune.pruning.methods import Method, method_from_settings, settings_of
 from fineprune.training.distillation import Distillation
+from fineprune.training.numbers import Count, NotNegative, Positive, Seed
 from fineprune.training.schedule import PruningSchedule
 from fineprune.training.tasks.registry import TaskSettings
 
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(ge=0)]
-
 
 def _interval(value: object) -> object:
-    if value in ("epoch", "never") or (isinstance(value, int) and value >= 1):
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if is_count or value in ("epoch", "never"):
         return value
     raise ValueError("expected a number of steps, 'epoch' or 'never'")
 
@@ -84,23 +83,23 @@ class TrainingSettings:
         report_to: trackers, as `transformers` names them.
     """
 
-    epochs: Annotated[float, Field(gt=0)] = 3
+    epochs: Positive = 3
     max_steps: Count | None = None
     batch_size: Count = 32
     accumulation: Count = 1
     evaluation_batch_size: Count = 64
-    learning_rate: Rate = 3e-5
-    score_learning_rate: Rate = 1e-2
-    warmup_steps: Rate = 0.1
-    weight_decay: Rate = 0.0
-    adam_epsilon: Annotated[float, Field(gt=0)] = 1e-8
-    max_grad_norm: Rate = 1.0
+    learning_rate: NotNegative = 3e-5
+    score_learning_rate: NotNegative = 1e-2
+    warmup_steps: NotNegative = 0.1
+    weight_decay: NotNegative = 0.0
+    adam_epsilon: Positive = 1e-8
+    max_grad_norm: NotNegative = 1.0
     freeze_embeddings: bool = False
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    seed: Annotated[int, Field(ge=0)] = 92
+    seed: Seed = 92
     evaluate_every: Interval = "epoch"
     save_every: Interval = "epoch"
-    keep_checkpoints: Annotated[int, Field(ge=2)] = 2
+    keep_checkpoints: Annotated[Count, Field(ge=2)] = 2
     log_every: Count = 50
     report_to: tuple[str, ...] = ("tensorboard",)
 
@@ -151,6 +150,10 @@ class Recipe:
         """
         if self.pruning is None:
             return
-        for schedule in (self.pruning.schedule, self.pruning.penalty_schedule):
-            if schedule is not None:
-                schedule.window(total_steps)
+        for key in ("schedule", "penalty_schedule"):
+            schedule: PruningSchedule | None = getattr(self.pruning, key)
+            try:
+                if schedule is not None:
+                    schedule.window(total_steps)
+            except TrainingError as error:
+                raise TrainingError(f"pruning.{key}.{error}") from error
