@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any, final
 
+from accelerate import PartialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
 
@@ -28,6 +29,7 @@ class CompletionCallback(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
+        PartialState().wait_for_everyone()  # each process writes a file of its own
         if state.is_world_process_zero:
             (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / _MARK).touch()
 

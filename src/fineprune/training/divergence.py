@@ -1,26 +1,25 @@
 """Stops a run whose numbers are no longer finite, before they reach weights or a checkpoint."""
 
 from collections.abc import Mapping
-from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from typing_extensions import override
 
 from fineprune.errors import TrainingError
 
+_ADVICE = "the last checkpoint is kept; lower the learning rates, or train in float32"
 
-def require_finite(loss: Tensor, parts: Mapping[str, Tensor], step: int) -> None:
+
+def require_finite_loss(loss: Tensor, parts: Mapping[str, Tensor], step: int) -> None:
     """Checks a loss.
 
     Args:
         loss: scalar.
         parts: what it was made of, by name.
-        step: the optimizer step it is for, counted from 0.
+        step: the optimizer step it is for, counted from 1.
 
     Raises:
-        TrainingError: it is not finite; the message names the step and the part.
+        TrainingError: it is not finite; the message names the step and the parts.
     """
     if torch.isfinite(loss):
         return
@@ -28,35 +27,40 @@ def require_finite(loss: Tensor, parts: Mapping[str, Tensor], step: int) -> None
     raise TrainingError(f"step {step}: the loss is not finite ({values}); {_ADVICE}")
 
 
-@final
-class FiniteGradientCallback(TrainerCallback):
-    """Looks at the gradients before each optimizer step.
+def require_finite_gradient(model: nn.Module, step: int) -> None:
+    """Checks the gradient of a whole model, before it is clipped: that would spread a NaN.
 
-    A finite loss can have a gradient that is not; one step later all weights are lost, and a
-    checkpoint may have been written of them. Under float16 the gradient scaler does this itself.
+    A finite loss can have a gradient that is not; one step later all weights are lost.
+
+    Args:
+        model: after its backward pass.
+        step: the optimizer step it is for, counted from 1.
+
+    Raises:
+        TrainingError: it is not finite; the message names the step and a parameter.
     """
-
-    @override
-    def on_pre_optimizer_step(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        if args.fp16:
-            return
-        model: nn.Module = kwargs["model"]
-        named = [(n, p.grad) for n, p in model.named_parameters() if p.grad is not None]
-        if torch.isfinite(nn.utils.get_total_norm([gradient for _, gradient in named])):
-            return
-        first = next(
-            (name for name, gradient in named if not torch.isfinite(gradient).all()),
-            "a sum over all parameters",
-        )
-        raise TrainingError(
-            f"step {state.global_step}: the gradient is not finite (first in {first}); {_ADVICE}"
-        )
+    named = [(name, p.grad) for name, p in model.named_parameters() if p.grad is not None]
+    if torch.isfinite(nn.utils.get_total_norm([gradient for _, gradient in named])):
+        return
+    first = next(
+        (name for name, gradient in named if not torch.isfinite(gradient).all()),
+        "its norm over all parameters",
+    )
+    raise TrainingError(f"step {step}: the gradient is not finite (first in {first}); {_ADVICE}")
 
 
-_ADVICE = "the last checkpoint is kept; lower the learning rates, or train in float32"
+def require_finite_weights(model: nn.Module, step: int) -> None:
+    """Checks the weights of a whole model: a step of finite gradients can still overflow them.
+
+    Args:
+        model: about to be saved.
+        step: the optimizer step that made them, counted from 1.
+
+    Raises:
+        TrainingError: one is not finite; the message names the step and the parameter.
+    """
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise TrainingError(
+                f"step {step}: the weights are not finite (first {name}); {_ADVICE}"
+            )

@@ -13,11 +13,20 @@ from typing_extensions import override
 from fineprune.pruning.masks import Masks, has_masks
 from fineprune.training.checkpoints import CompletionCallback
 from fineprune.training.distillation import Distillation
+from fineprune.training.divergence import (
+    require_finite_gradient,
+    require_finite_loss,
+    require_finite_weights,
+)
 from fineprune.training.label_sets import labels_of, require_same_labels
-from fineprune.training.divergence import FiniteGradientCallback, require_finite
 from fineprune.training.level_callback import LevelCallback
 from fineprune.training.schedule import PruningSchedule
 from fineprune.training.tasks.base import EvaluationSet, Logits, Metrics
+
+
+def metric_name(evaluation_set: EvaluationSet, metric: str) -> str:
+    """What a metric of one set is called among those of all; sets without a name add none."""
+    return f"{evaluation_set.name}_{metric}" if evaluation_set.name else metric
 
 
 @final
@@ -39,8 +48,8 @@ class FinePruningTrainer(Trainer):
 
     Raises:
         CheckpointError: the teacher's labels are not the model's.
-        TrainingError: later, in `train`: a schedule too short for its warm-ups, or a loss or
-            gradient that is not finite.
+        TrainingError: later, in `train`: a schedule too short for its warm-ups, or a loss, a
+            gradient or a weight that is not finite.
     """
 
     def __init__(
@@ -56,6 +65,8 @@ class FinePruningTrainer(Trainer):
         evaluation_sets: Sequence[EvaluationSet] = (),
         **kwargs: Any,
     ) -> None:
+        if teacher is not None:
+            require_same_labels(labels_of(model.config), labels_of(teacher.config), "the teacher")
         if evaluation_sets:
             kwargs["eval_dataset"] = {one.name: one.features for one in evaluation_sets}
         # Its filter would replace a loss that is not finite by an average, and go on.
@@ -69,14 +80,14 @@ class FinePruningTrainer(Trainer):
         self.masks = Masks.of(model) if has_masks(model) else None
         self.score_learning_rate = score_learning_rate
         self.distillation = distillation or Distillation()
-        self.teacher = self._prepared_teacher(model, teacher)
+        self.teacher = self._prepared(teacher) if teacher is not None else None
         self._loss_parts: dict[str, Tensor] = {}
+        self._score_rate = score_learning_rate
         self._level_callback = self._add_callbacks(schedule or PruningSchedule(), penalty_schedule)
 
     def _add_callbacks(
         self, schedule: PruningSchedule, penalty_schedule: PruningSchedule | None
     ) -> LevelCallback | None:
-        self.add_callback(FiniteGradientCallback())
         self.add_callback(CompletionCallback())
         if self.masks is None:
             return None
@@ -84,12 +95,7 @@ class FinePruningTrainer(Trainer):
         self.add_callback(callback)
         return callback
 
-    def _prepared_teacher(
-        self, model: PreTrainedModel, teacher: PreTrainedModel | None
-    ) -> nn.Module | None:
-        if teacher is None:
-            return None
-        require_same_labels(labels_of(model.config), labels_of(teacher.config), "the teacher")
+    def _prepared(self, teacher: PreTrainedModel) -> nn.Module:
         teacher.requires_grad_(False)
         teacher.eval()  # type: ignore[no-untyped-call]
         prepared = self.accelerator.prepare_model(teacher, evaluation_mode=True)
@@ -108,6 +114,16 @@ class FinePruningTrainer(Trainer):
             rate = self.score_learning_rate
             optimizer.add_param_group({"params": scores, "lr": rate, "weight_decay": 0.0})
         return optimizer
+
+    @override
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        loss = super().training_step(*args, **kwargs)
+        # Under float16 the gradient scaler looks itself, and skips a step that overflowed.
+        if self.accelerator.sync_gradients and not self.args.fp16:
+            require_finite_gradient(cast(nn.Module, self.model), self.state.global_step + 1)
+        if self.optimizer is not None:
+            self._score_rate = self.optimizer.param_groups[-1]["lr"]
+        return loss
 
     @override
     def compute_loss(
@@ -140,7 +156,7 @@ class FinePruningTrainer(Trainer):
         if penalty is not None:
             parts["penalty"] = penalty
             loss = loss + self.penalty_weight * penalty
-        require_finite(loss, parts, self.state.global_step)
+        require_finite_loss(loss, parts, self.state.global_step + 1)
         self._loss_parts = {name: part.detach() for name, part in parts.items()}
         return loss
 
@@ -162,9 +178,8 @@ class FinePruningTrainer(Trainer):
         """
         metrics: Metrics = {}
         for one, its_logits in zip(self.evaluation_sets, logits, strict=True):
-            prefix = f"{one.name}_" if one.name else ""
             scores = one.score(its_logits)
-            metrics |= {f"{prefix}{name}": value for name, value in scores.items()}
+            metrics |= {metric_name(one, name): value for name, value in scores.items()}
         return metrics
 
     def predictions(self, logits: Sequence[Logits]) -> Any:
@@ -196,7 +211,8 @@ class FinePruningTrainer(Trainer):
 
     @override
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
-        with parametrize.cached():
+        # Its data loader draws a random number; training is to be the same with and without it.
+        with parametrize.cached(), torch.random.fork_rng(devices=[]):
             output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         levels = {f"{prefix}_{name}": value for name, value in self._level_metrics().items()}
@@ -208,6 +224,16 @@ class FinePruningTrainer(Trainer):
         return {"density": self.masks.density(), "level": self.masks.level.value}
 
     @override
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As in `Trainer`, checkpoints included; weights that are not finite are never written.
+
+        Raises:
+            TrainingError: there are such weights.
+        """
+        require_finite_weights(cast(nn.Module, self.model), self.state.global_step)
+        super().save_model(output_dir, _internal_call)
+
+    @override
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds level, density, penalty and both learning rates to what the loop logs."""
         if "loss" not in logs:
@@ -215,9 +241,11 @@ class FinePruningTrainer(Trainer):
             return
         parts = {name: float(part) for name, part in self._loss_parts.items()}
         logs = {**logs, **parts, **self._level_metrics()}
-        if self.masks is not None and self.masks.scores() and self.optimizer is not None:
-            logs["score_learning_rate"] = self.optimizer.param_groups[-1]["lr"]
-            logs["penalty_weight"] = self.penalty_weight
+        if self.masks is not None and self.masks.scores():
+            logs |= {
+                "score_learning_rate": self._score_rate,
+                "penalty_weight": self.penalty_weight,
+            }
         super().log(logs, start_time)
         if self.masks is not None:
             self._log_densities(self.masks)
