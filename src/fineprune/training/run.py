@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from accelerate import PartialState
-from transformers import DataCollatorWithPadding, set_seed
+from transformers import DataCollatorWithPadding, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback
 
 from fineprune.pruning.attach import attach
@@ -22,7 +22,7 @@ from fineprune.training.progress import ProgressCallback
 from fineprune.training.recipe import Recipe
 from fineprune.training.run_folder import RunMetrics, claim, conclude, require_usable
 from fineprune.training.tasks.base import Task
-from fineprune.training.trainer import FinePruningTrainer
+from fineprune.training.trainer import FinePruningTrainer, metric_name
 
 Say = Callable[[str], None]
 
@@ -42,27 +42,29 @@ def run(
     Raises:
         FinepruneError: something is wrong with recipe, data, model, folder or training.
     """
-    main = PartialState().is_main_process
+    processes = PartialState()
+    arguments = training_arguments(recipe.training, output, processes.num_processes)
     require_usable(output, recipe, resume=resume)
+    processes.wait_for_everyone()  # soon the folder is not empty any more
     set_seed(recipe.training.seed)
     task = recipe.task.load()
-    for note in task.notes if main else ():
+    for note in task.notes if processes.is_main_process else ():
         say(note)
-    with ProgressCallback(task.metric) as progress:
-        trainer = _trainer(recipe, task, output)
+    trainer = _trainer(recipe, task, arguments)
+    shown = [metric_name(one, task.metric) for one in trainer.evaluation_sets]
+    with ProgressCallback(shown) as progress:
         trainer.add_callback(progress)
-        if main:
+        if processes.is_main_process:
             claim(output, recipe)
-        PartialState().wait_for_everyone()
+        processes.wait_for_everyone()
         checkpoint = last_checkpoint(output) if resume else None
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return conclude(trainer, output, seconds=time.monotonic() - started)
 
 
-def _trainer(recipe: Recipe, task: Task, output: Path) -> FinePruningTrainer:
+def _trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> FinePruningTrainer:
     settings, pruning = recipe.training, recipe.pruning
-    arguments = training_arguments(settings, output, PartialState().num_processes)
     tokenizer = load_tokenizer(recipe.model)
     features = task.training_features(tokenizer)
     steps = math.ceil(math.ceil(len(features) / settings.batch_size) * settings.epochs)

@@ -1,9 +1,9 @@
 """The folder of a run: who may write there, and what is left there in the end."""
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from fineprune.errors import TrainingError
@@ -15,6 +15,8 @@ from fineprune.training.trainer import FinePruningTrainer
 RECIPE_FILE = "recipe.yaml"
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.json"
+
+_UNFINISHED_MODEL = ".model"
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,25 @@ def require_usable(output: Path, recipe: Recipe, *, resume: bool) -> None:
 
 
 def claim(output: Path, recipe: Recipe) -> None:
-    """Makes a run's folder ready for training: the resolved recipe in it, and no part-checkpoints.
+    """Makes a run's folder ready for training: the resolved recipe in it, and nothing half-written.
 
     Called once everything else is ready, so that a run that cannot start leaves nothing behind.
     """
     output.mkdir(parents=True, exist_ok=True)
     write_recipe(recipe, output / RECIPE_FILE)
     remove_partial_checkpoints(output)
+    shutil.rmtree(output / _UNFINISHED_MODEL, ignore_errors=True)
 
 
 def conclude(trainer: FinePruningTrainer, output: Path, *, seconds: float) -> RunMetrics:
-    """Evaluates a trained model, and writes it with its metrics and predictions.
+    """Writes a trained model, and its metrics and predictions beside it.
 
     Every file appears by rename, and the metrics last: where they stand, the run is whole.
+
+    Raises:
+        TrainingError: the weights are not finite.
     """
+    _save(trainer, output)
     logits = [trainer.logits(one) for one in trainer.evaluation_sets]
     masks = trainer.masks
     result = RunMetrics(
@@ -78,17 +85,20 @@ def conclude(trainer: FinePruningTrainer, output: Path, *, seconds: float) -> Ru
         steps=trainer.state.global_step,
         seconds=round(seconds, 1),
     )
-    # Every process takes part in saving; the first one writes.
-    with TemporaryDirectory(dir=output, prefix=".model.") as folder:
-        trainer.save_model(folder)
-        if trainer.is_world_process_zero():
-            for file in sorted(Path(folder).iterdir()):
-                file.replace(output / file.name)
     if trainer.is_world_process_zero():
         if logits:
             write_json(output / PREDICTIONS_FILE, trainer.predictions(logits))
         write_json(output / METRICS_FILE, asdict(result))
     return result
+
+
+def _save(trainer: FinePruningTrainer, output: Path) -> None:
+    unfinished = output / _UNFINISHED_MODEL
+    trainer.save_model(str(unfinished))  # every process takes part; the first one writes
+    if trainer.is_world_process_zero():
+        for file in sorted(unfinished.iterdir()):
+            file.replace(output / file.name)
+        unfinished.rmdir()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,0 +1,35 @@
+"""Whether a model has the head that a task needs."""
+
+import transformers
+from transformers import PreTrainedModel
+
+from fineprune.errors import CheckpointError
+from fineprune.training.label_sets import labels_of, require_same_labels
+from fineprune.training.tasks.base import Head
+
+
+def require_head(model: PreTrainedModel, head: Head, whose: str) -> None:
+    """Checks the kind of a model's head, and what it predicts.
+
+    Args:
+        model: with its head, trained.
+        head: what the task needs.
+        whose: the model in the message, such as `"the teacher 'runs/dense'"`.
+
+    Raises:
+        CheckpointError: the head is of another kind, or predicts other labels.
+    """
+    kinds = getattr(transformers, head.auto_model)._model_mapping.get(type(model.config), ())
+    if not isinstance(model, kinds):
+        raise CheckpointError(
+            f"{whose} is a {type(model).__name__}, and the task needs one that {head.auto_model} "
+            f"loads"
+        )
+    names = head.config.get("id2label")
+    if names is not None:
+        require_same_labels(names, labels_of(model.config), whose)
+    outputs = head.config.get("num_labels", model.config.num_labels)
+    if model.config.num_labels != outputs:
+        raise CheckpointError(
+            f"{whose} has {model.config.num_labels} outputs, and the task needs {outputs}"
+        )
