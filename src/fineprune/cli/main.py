@@ -1,5 +1,6 @@
 """The `fineprune` command: its subcommands, and how its errors look."""
 
+import os
 import sys
 from typing import NoReturn
 
@@ -30,6 +31,8 @@ _INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Runs a command; an error that a user can cause is one line on standard error, exit code 2."""
+    # Bars of other libraries for loading and saving would tear our own progress line.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         app(standalone_mode=False)
     except Exit as end:
@@ -38,10 +41,14 @@ def main() -> NoReturn:
         _complain("stopped")
         sys.exit(_INTERRUPTED)
     except TyperException as error:
-        _complain(f"{error.format_message()} See fineprune --help.")
+        said = error.format_message() or "no command given"
+        _complain(f"{said}{'' if said.endswith(('.', '?')) else '.'} See fineprune --help.")
         sys.exit(_WRONG_INPUT)
     except FinepruneError as error:
         _complain(str(error))
+        sys.exit(_WRONG_INPUT)
+    except OSError as error:  # a folder that may not be written, a disk that is full
+        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(_WRONG_INPUT)
     sys.exit(0)
 

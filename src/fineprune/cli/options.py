@@ -17,9 +17,7 @@ RecipeArgument = Annotated[Path, typer.Argument(help="A recipe: a YAML file.", m
 
 OverridesArgument = Annotated[
     list[str] | None,
-    typer.Argument(
-        help="Changes to the recipe, such as training.epochs=3.", metavar="[KEY=VALUE]..."
-    ),
+    typer.Argument(help="Changes to the recipe, such as training.epochs=3.", metavar="KEY=VALUE"),
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -25,9 +25,13 @@ def train(
     DIR, beside the checkpoints.
     """
     with needs("train", "fineprune train"):
+        from accelerate import PartialState
+
         from fineprune.training.recipe import read_recipe
         from fineprune.training.run import run
 
     result = run(read_recipe(recipe, overrides or ()), output, resume=resume, say=note)
+    if not PartialState().is_main_process:
+        return
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items())
     print(f"{output}: {result.density:.2%} kept{', ' if metrics else ''}{metrics}")
