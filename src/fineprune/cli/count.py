@@ -15,8 +15,10 @@ def count(
     """Count the kept weights of each matrix and of the whole encoder."""
     with needs("train", "fineprune count"):
         from fineprune.pruning import counts, load_model
+        from fineprune.pruning.model_folder import model_folder
 
-    counted = counts.count(load_model(model, method=method, threshold=threshold))
+    with model_folder(model) as folder:
+        counted = counts.count(load_model(folder, method=method, threshold=threshold))
     if json:
         print_json(
             {

@@ -23,13 +23,14 @@ def evaluate(
 ) -> None:
     """Evaluate a model on a recipe's task; a masked one at the level it was saved at."""
     with needs("train", "fineprune evaluate"):
+        from fineprune.pruning.model_folder import model_folder
         from fineprune.training import evaluate as evaluation
         from fineprune.training.recipe import read_recipe
         from fineprune.training.run_folder import write_json
 
-    result = evaluation.evaluate(
-        model, read_recipe(recipe, overrides or ()), split=evaluation.split_named(split)
-    )
+    settings, chosen = read_recipe(recipe, overrides or ()), evaluation.split_named(split)
+    with model_folder(model) as folder:
+        result = evaluation.evaluate(folder, settings, split=chosen)
     if predictions is not None:
         write_json(predictions, result.predictions)
     if json:

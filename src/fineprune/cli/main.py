@@ -12,7 +12,9 @@ from fineprune.cli.count import count
 from fineprune.cli.demo import demo
 from fineprune.cli.evaluate import evaluate
 from fineprune.cli.finalize import finalize
+from fineprune.cli.pack import pack
 from fineprune.cli.train import train
+from fineprune.cli.unpack import unpack
 from fineprune.errors import FinepruneError
 
 app = typer.Typer(
@@ -22,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, evaluate, count, finalize):
+for command in (demo, train, evaluate, count, finalize, pack, unpack):
     app.command()(command)
 
 _WRONG_INPUT = 2

@@ -1,0 +1,46 @@
+"""`fineprune pack`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fineprune.cli.options import JsonOption
+from fineprune.cli.printing import print_json, print_table
+from fineprune.packing import PackReport
+from fineprune.packing import pack as pack_folder
+
+_BITS = "2 to 8, or 16 or 32 for floats."
+
+
+def pack(
+    source: Annotated[Path, typer.Argument(help="A finalized model folder.", metavar="SOURCE")],
+    file: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE")],
+    *,
+    bits: Annotated[int, typer.Option(help=f"Of the weights in layers: {_BITS}")] = 8,
+    embedding_bits: Annotated[int, typer.Option(help=f"Of the embeddings: {_BITS}")] = 8,
+    json: JsonOption = False,
+) -> None:
+    """Pack a finalized model into one small file."""
+    report = pack_folder(source, file, bits=bits, embedding_bits=embedding_bits)
+    if json:
+        print_json(
+            {
+                "file_bytes": report.file_bytes,
+                "source_bytes": report.source_bytes,
+                "rounded_to_zero": report.rounded_to_zero,
+                "relative_error": report.relative_error,
+            }
+        )
+        return
+    print_table({"": "left", "value": "right"}, _rows(report), title=str(file))
+
+
+def _rows(report: PackReport) -> list[list[str]]:
+    return [
+        ["weights as float32", f"{report.source_bytes:,} bytes"],
+        ["packed file", f"{report.file_bytes:,} bytes"],
+        ["times smaller", f"{report.source_bytes / report.file_bytes:.1f}"],
+        ["kept weights that became zero", f"{report.rounded_to_zero:,}"],
+        ["relative error of the weights", f"{report.relative_error:.2%}"],
+    ]

@@ -1,0 +1,17 @@
+"""`fineprune unpack`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fineprune.packing import unpack as unpack_file
+
+
+def unpack(
+    file: Annotated[Path, typer.Argument(help="A packed file.", metavar="FILE")],
+    target: Annotated[Path, typer.Argument(help="The folder to write.", metavar="TARGET")],
+) -> None:
+    """Write a packed model as a plain Hugging Face folder."""
+    unpack_file(file, target)
+    print(f"{target}: unpacked from {file}")
