@@ -8,7 +8,7 @@ import typer
 ModelArgument = Annotated[
     Path,
     typer.Argument(
-        help="A run, a checkpoint, a plain folder, a packed file, or a checkpoint of the original code.",
+        help="A run, a checkpoint, a plain folder, a packed file, or one of the original code.",
         metavar="MODEL",
     ),
 ]
