@@ -41,7 +41,7 @@ def tiny_tensors(seed: int = 0) -> dict[str, NDArray[Any]]:
         "encoder.layer.0.output.weight": np.zeros((5, 7), np.float32),
         "encoder.layer.1.output.weight": rng.standard_normal((6, 4, 3)).astype(np.float32),
         "head.decoder.weight": embedding.copy(),
-        "head.scale": np.float32([0.5]).reshape(()),
+        "head.scale": np.full((), 0.5, np.float32),
     }
 
 

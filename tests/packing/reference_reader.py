@@ -95,7 +95,7 @@ class Record:
         sparse, self.kind = self.data.numbers(1, 2)
         shape = self.data.numbers(4, self.data.number(1))
         self.low = self.data.number(1)
-        self.step = struct.unpack("<f", self.data.take(4))[0] if self.kind == 0 else None
+        self.step = struct.unpack("<f", self.data.take(4))[0] if self.kind == 0 else 1.0
         self.rows, self.columns = (
             (shape[0], prod(shape[1:])) if len(shape) > 1 else (1, prod(shape))
         )

@@ -1,4 +1,4 @@
-"""`docs/format.md` is enough to read a file: a second reader, written from it, agrees bit by bit."""
+"""`docs/format.md` is enough to read a file: a second reader, made from it, agrees bit by bit."""
 
 from pathlib import Path
 

@@ -9,7 +9,8 @@ from fineprune.packing.errors import LimitError
 class ReadLimits:
     """Upper bounds on what reading a packed file may take.
 
-    Decoding needs at most 16 bytes per declared weight, plus the file itself.
+    Decoding takes the file, three bytes for each kept weight and one for each other, and while a
+    tensor is decoded at most 64 bytes for each of its weights.
 
     Attributes:
         file_bytes: size of the file.
@@ -20,7 +21,7 @@ class ReadLimits:
 
     file_bytes: int = 1 << 32
     header_bytes: int = 1 << 24
-    weights: int = 1 << 31
+    weights: int = 1 << 30
     attachment_bytes: int = 1 << 27
 
 

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.scales import Scales
+from fineprune.packing.scales import LARGEST_CODE, Scales
 from fineprune.packing.tensors import DenseTensor, matrix_shape
-
-LARGEST_CODE = 127
 
 OPTIMAL_STEPS = {2: 0.9957, 3: 0.5860, 4: 0.3352, 5: 0.1881, 6: 0.1041, 7: 0.0569, 8: 0.0308}
 """By bits: step over standard deviation of the uniform quantizer with `2**bits` levels that has
 the least squared error for a normal variable (Max 1960, table II, continued to 8 bits)."""
 
+_LARGEST_WEIGHT = 1e38  # with a scale of which 127 times is a float32
 _SMALLEST_STEP = np.float32(2.0**-126)  # the smallest normal number: scales are never zero
 
 
@@ -29,15 +28,16 @@ def to_tensor(array: NDArray[Any], bits: int) -> DenseTensor:
 
     Args:
         array: finite numbers, float32 or of an integer type.
-        bits: of floats: 2 to 8 to quantize, 16 or 32 to keep floats, of which those too large for
-            16 bits take 32. Integers stay as they are.
+        bits: of floats: 2 to 8 to quantize, 16 or 32 to keep floats. A tensor with numbers too
+            large for it takes 32; integers stay as they are.
     """
     matrix = array.reshape(matrix_shape(array.shape))
     if array.dtype != np.float32:
         return DenseTensor(array.shape, matrix)
-    if bits in OPTIMAL_STEPS:
+    largest = max(float(matrix.max()), -float(matrix.min()))
+    if bits in OPTIMAL_STEPS and largest <= _LARGEST_WEIGHT:
         return DenseTensor(array.shape, *quantize(matrix, bits))
-    if bits == 16 and np.abs(matrix).max() <= np.finfo(np.float16).max:
+    if bits == 16 and largest <= float(np.finfo(np.float16).max):
         matrix = matrix.astype(np.float16)
     return DenseTensor(array.shape, matrix + matrix.dtype.type(0))
 

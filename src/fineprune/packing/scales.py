@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 EIGHTHS: NDArray[np.float32] = np.exp2(np.arange(8, dtype=np.float64) / 8).astype(np.float32)
 """`2**(k / 8)`."""
 
+LARGEST_CODE = 127
+
+LARGEST_SCALE = np.finfo(np.float32).max / np.float32(LARGEST_CODE)
+"""With which all codes still stand for finite weights."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scales:

@@ -9,7 +9,7 @@ from fineprune.packing.ans import Decoder
 from fineprune.packing.cursor import Cursor
 from fineprune.packing.errors import RecordError, ValueRangeError
 from fineprune.packing.header import Header
-from fineprune.packing.scales import Scales
+from fineprune.packing.scales import LARGEST_SCALE, Scales
 from fineprune.packing.tables import Table
 
 
@@ -37,13 +37,13 @@ def read_scales(
     """The scales of a record, if its kind has any.
 
     Raises:
-        ValueRangeError: a scale is not finite.
+        ValueRangeError: a scale is too large for codes to stand for finite weights.
     """
     if not header.has_scales:
         return None
     scales = Scales(np.float32(header.step), stream.decode(next(references), rows))
-    if not np.isfinite(scales.per_row()).all():
-        raise ValueRangeError("the scale of a row is not finite")
+    if scales.per_row().max() > LARGEST_SCALE:
+        raise ValueRangeError("the scale of a row is so large that weights would be infinite")
     return scales
 
 
