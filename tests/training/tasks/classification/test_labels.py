@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fineprune.errors import CheckpointError
 from fineprune.training.tasks.classification.labels import (
     UnusableValueError,
     label_name,
