@@ -51,7 +51,6 @@ def attach(
         weight = target.module.weight
         # Layers that share a weight share its mask.
         mask = masks.setdefault(id(weight), Mask(method, weight))
-        mask.train(target.module.training)
         parametrize.register_parametrization(target.module, "weight", mask, unsafe=True)
     AttachNote(method, include, exclude).write(model)
     return Masks.of(model)
