@@ -23,7 +23,7 @@ def require_finite_loss(loss: Tensor, parts: Mapping[str, Tensor], step: int) ->
     """
     if torch.isfinite(loss):
         return
-    values = ", ".join(f"{name} {float(part):g}" for name, part in parts.items())
+    values = ", ".join(f"{name} {part.item():g}" for name, part in parts.items())
     raise TrainingError(f"step {step}: the loss is not finite ({values}); {_ADVICE}")
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 from transformers.trainer_utils import EvalLoopOutput
 from typing_extensions import override
 
@@ -251,9 +252,15 @@ class FinePruningTrainer(Trainer):
             self._log_densities(self.masks)
 
     def _log_densities(self, masks: Masks) -> None:
-        # To the trackers only: the run's own history would grow by every matrix at every line.
+        # To the trackers only: on a terminal and in the run's history, a line for every matrix at
+        # every step would bury all else.
         densities = {
             f"density/{one.name}": kept / one.weight.numel()
             for one, kept in zip(masks, masks.kept().values(), strict=True)
         }
-        self.control = self.callback_handler.on_log(self.args, self.state, self.control, densities)
+        trackers = tuple(get_reporting_integration_callbacks(self.args.report_to))  # type: ignore[no-untyped-call]
+        for callback in self.callback_handler.callbacks:
+            if isinstance(callback, trackers):
+                callback.on_log(
+                    self.args, self.state, self.control, logs=densities, model=self.model
+                )
