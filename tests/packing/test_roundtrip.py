@@ -256,3 +256,8 @@ def test_nothing_half_written_is_left(
     with pytest.raises(OSError, match="space"):
         pack(folder, tmp_path / "second")
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (1, 5), (5, 1)])
+def test_vectors_are_dense_even_if_they_are_zero(shape: tuple[int, ...]) -> None:
+    assert isinstance(through_a_record(np.zeros(shape, np.float32), 16), DenseTensor)

@@ -23,7 +23,7 @@ _KINDS: dict[np.dtype[Any], Kind] = {
 
 
 MOST_KEPT = 1 / 3
-"""Share of kept weights up to which a matrix is stored as sparse.
+"""Share of kept weights up to which a matrix is stored as sparse; vectors are always dense.
 
 In bytes the layouts are equals: the entropy of a mask and of the kept values is that of the values
 with zeros among them. So memory decides, in which a kept weight takes three bytes (its code and a
@@ -39,7 +39,8 @@ def storable(dtype: np.dtype[Any]) -> bool:
 def lay_out(tensor: DenseTensor) -> tuple[Tensor, Plan]:
     """The tensor in the layout that suits it, and how to store it."""
     kind = _kind(tensor)
-    if kind in SPARSE_KINDS and tensor.kept <= MOST_KEPT * tensor.values.size:
+    is_matrix = min(tensor.values.shape) > 1
+    if kind in SPARSE_KINDS and is_matrix and tensor.kept <= MOST_KEPT * tensor.values.size:
         matrix = SparseTensor.of(tensor.shape, tensor.values, tensor.scales)
         return matrix, plan_sparse(matrix, kind)
     return tensor, plan_dense(tensor, kind)
