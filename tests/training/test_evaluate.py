@@ -1,0 +1,89 @@
+"""Evaluation of models that are there already."""
+
+from pathlib import Path
+
+import pytest
+from transformers import BertForMaskedLM
+
+from fineprune.errors import CheckpointError, DataError, RecipeError
+from fineprune.pruning.finalized_folder import finalize_folder
+from fineprune.training.evaluate import evaluate, split_named
+from fineprune.training.recipe import parse_recipe
+from fineprune.training.run import run
+from tests.workspace import (
+    KINDS,
+    VALIDATION_EXAMPLES,
+    Kind,
+    Workspace,
+    bert_config,
+    make_model,
+    make_tokenizer,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "method", [{"name": "movement", "keep": 0.2}, {"name": "l0", "final_lambda": 9}]
+)
+def test_run_checkpoint_and_finalized_folder_score_the_same(
+    kind: Kind, method: dict[str, object], workspace: Workspace, tmp_path: Path
+) -> None:
+    recipe = parse_recipe(workspace.recipe(kind, pruning__method=method), "test")
+    result = run(recipe, tmp_path / "run")
+    finalize_folder(tmp_path / "run", tmp_path / "plain")
+    for folder in (tmp_path / "run", tmp_path / "run" / "checkpoint-12", tmp_path / "plain"):
+        found = evaluate(folder, recipe)
+        assert found.metrics == pytest.approx(result.metrics, rel=1e-6)
+        assert found.density == result.density
+        assert found.examples == result.examples == VALIDATION_EXAMPLES
+        assert len(found.predictions) == VALIDATION_EXAMPLES
+
+
+def test_a_checkpoint_is_evaluated_at_the_level_it_was_saved_at(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    values = workspace.recipe(
+        pruning__method={"name": "movement", "keep": 0.2}, training__save_every=6
+    )
+    recipe = parse_recipe(values, "test")
+    run(recipe, tmp_path)
+    # 12 steps, a warm-up of 1.2 before and of two times that after: step 6 is 5 of 9 on.
+    expected = 0.2 + 0.8 * (1 - 5 / 9) ** 3
+    assert evaluate(tmp_path / "checkpoint-6", recipe).density == pytest.approx(expected, abs=2e-3)
+    assert evaluate(tmp_path, recipe).density == pytest.approx(0.2, abs=2e-3)
+
+
+def test_a_model_with_other_labels(workspace: Workspace, tmp_path: Path) -> None:
+    model = make_model()
+    model.config.id2label = {0: "third", 1: "second", 2: "first"}
+    model.save_pretrained(tmp_path)
+    make_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="labels in another order"):
+        evaluate(tmp_path, parse_recipe(workspace.recipe(), "test"))
+
+
+def test_a_model_without_a_head(workspace: Workspace, tmp_path: Path) -> None:
+    BertForMaskedLM(bert_config()).save_pretrained(tmp_path)
+    make_tokenizer().save_pretrained(tmp_path)
+    for kind in KINDS:
+        with pytest.raises(CheckpointError, match="is a BertForMaskedLM, and the task needs"):
+            evaluate(tmp_path, parse_recipe(workspace.recipe(kind), "test"))
+
+
+def test_a_split_without_data(workspace: Workspace) -> None:
+    recipe = parse_recipe(workspace.recipe(), "test")
+    with pytest.raises(DataError, match="names no test data"):
+        evaluate(Path(workspace.teacher()), recipe, split="test")
+
+
+def test_a_folder_without_a_tokenizer(workspace: Workspace, tmp_path: Path) -> None:
+    make_model().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="no tokenizer could be loaded") as caught:
+        evaluate(tmp_path, parse_recipe(workspace.recipe(), "test"))
+    assert "\n" not in str(caught.value)
+
+
+def test_splits_by_name() -> None:
+    assert [split_named(name) for name in ("validation", "test")] == ["validation", "test"]
+    with pytest.raises(RecipeError, match="split 'train': expected one of 'validation', 'test'"):
+        split_named("train")

@@ -1,0 +1,265 @@
+"""Runs from recipe to folder: what they leave behind, and what stops them at the start."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fineprune.errors import FinepruneError, TrainingError
+from fineprune.pruning.counts import count
+from fineprune.pruning.load import load_model
+from fineprune.training import run as run_module
+from fineprune.training.recipe import parse_recipe, read_recipe
+from fineprune.training.run import run
+from fineprune.training.run_folder import RunMetrics
+from tests.workspace import VALIDATION_EXAMPLES, Kind, Workspace
+
+SOFT = {"name": "soft_movement", "final_lambda": 1}
+
+
+def train(values: dict[str, Any], output: Path, **options: Any) -> RunMetrics:
+    return run(parse_recipe(values, "test"), output, **options)
+
+
+METRICS: dict[Kind, set[str]] = {
+    "classification": {"accuracy", "macro_f1"},
+    "regression": {"pearson", "spearman", "mse"},
+    "question-answering": {"exact_match", "f1"},
+}
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_what_a_run_leaves_behind(kind: Kind, workspace: Workspace, tmp_path: Path) -> None:
+    values = workspace.recipe(
+        kind,
+        teacher=workspace.teacher(kind),
+        distillation={"temperature": 3},
+        pruning__method=SOFT,
+    )
+    output = tmp_path / "run"
+    result = train(values, output)
+    assert {path.name for path in output.iterdir()} == {
+        "checkpoint-8",
+        "checkpoint-12",
+        "config.json",
+        "metrics.json",
+        "model.safetensors",
+        "predictions.json",
+        "recipe.yaml",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "training_args.bin",
+    }
+    written = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
+    assert written == vars(result)
+    assert result.metrics.keys() == METRICS[kind]
+    assert (result.examples, result.steps) == (VALIDATION_EXAMPLES, 12)
+    assert result.level == 0.1
+    model = load_model(output)
+    assert count(model).density == result.density < 1
+    predictions = json.loads((output / "predictions.json").read_text(encoding="utf-8"))
+    assert len(predictions) == VALIDATION_EXAMPLES
+    assert read_recipe(output / "recipe.yaml") == parse_recipe(values, "test")
+
+
+def test_a_dense_run(workspace: Workspace, tmp_path: Path) -> None:
+    result = train(workspace.recipe(training__epochs=1), tmp_path / "run")
+    assert (result.density, result.level, result.steps) == (1.0, None, 4)
+
+
+def test_without_validation_data_there_are_no_metrics(workspace: Workspace, tmp_path: Path) -> None:
+    values = workspace.recipe(training__epochs=0.5)
+    del values["task"]["validation"]
+    result = train(values, tmp_path / "run")
+    assert (result.metrics, result.examples, result.steps) == ({}, 0, 2)
+    assert not (tmp_path / "run" / "predictions.json").exists()
+
+
+def test_frozen_embeddings_stay_and_all_else_moves(workspace: Workspace, tmp_path: Path) -> None:
+    values = workspace.recipe(training__epochs=1, training__freeze_embeddings=True)
+    train(values, tmp_path / "run")
+    before = load_file(workspace.folder / "encoder" / "model.safetensors")
+    after = load_file(tmp_path / "run" / "model.safetensors")
+    same = {name for name, value in before.items() if torch.equal(value, after[f"bert.{name}"])}
+    assert same == {
+        f"embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type")
+    }
+
+
+def test_notes_on_the_data_are_told(workspace: Workspace, tmp_path: Path) -> None:
+    text = Path(workspace.task("classification")["train"]).read_text(encoding="utf-8")
+    (tmp_path / "train.tsv").write_text(text + "w1 w2\tfourth\n", encoding="utf-8")
+    told: list[str] = []
+    values = workspace.recipe(
+        training__max_steps=1,
+        task__train=str(tmp_path / "train.tsv"),
+        task__labels=["first", "second", "third"],
+        task__broken_rows="drop",
+    )
+    train(values, tmp_path / "run", say=told.append)
+    assert len(told) == 1
+    assert "train.tsv: broken rows left out: 1" in told[0]
+
+
+def test_tensorboard(workspace: Workspace, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    values = workspace.recipe(
+        pruning__method=SOFT, training__report_to=["tensorboard"], training__log_every=2
+    )
+    train(values, output)
+    [events] = output.rglob("events.out.tfevents*")
+    accumulator = EventAccumulator(str(events))
+    accumulator.Reload()
+    scalars = set(accumulator.Tags()["scalars"])
+    densities = {f"train/density/{name}" for name in count(load_model(output)).matrices}
+    assert len(densities) == 12
+    assert scalars >= densities | {
+        "train/loss",
+        "train/level",
+        "train/density",
+        "train/penalty",
+        "train/penalty_weight",
+        "train/learning_rate",
+        "train/score_learning_rate",
+        "eval/accuracy",
+        "eval/level",
+        "eval/density",
+    }
+    steps = [event.step for event in accumulator.Scalars(sorted(densities)[0])]
+    assert steps == [2, 4, 6, 8, 10, 12]
+
+
+# What stops a run before it begins: one line, and no folder.
+
+Change = Callable[[Workspace, Path], dict[str, Any]]
+
+
+def missing_data(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(task__train=str(folder / "nowhere.tsv"))
+
+
+def empty_data(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    (folder / "empty.tsv").write_text("text\tlabel\n", encoding="utf-8")
+    return workspace.recipe(task__train=str(folder / "empty.tsv"))
+
+
+def unknown_model(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(model=str(folder / "no-model"))
+
+
+def unknown_package(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(model="package:no_such_package/model")
+
+
+def teacher_of_another_task(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(teacher=workspace.teacher("question-answering"))
+
+
+def teacher_with_other_outputs(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(teacher=workspace.teacher("regression"))
+
+
+def teacher_without_a_head(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(teacher=str(workspace.folder / "encoder"))
+
+
+def schedule_too_short(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(pruning={"method": SOFT, "schedule": {"warmup_steps": 4}})
+
+
+def penalty_schedule_too_short(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(pruning={"method": SOFT, "penalty_schedule": {"warmup_steps": 4}})
+
+
+def pattern_that_matches_nothing(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(pruning={"method": SOFT, "exclude": ["no.such.layer"]})
+
+
+def unknown_tracker(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(training__report_to=["abacus"])
+
+
+def batch_that_cannot_be_shared(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    return workspace.recipe(training__accumulation=3)
+
+
+def float16_without_a_gpu(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    if torch.accelerator.is_available():
+        pytest.skip("there is a GPU")
+    return workspace.recipe(training__precision="float16")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (missing_data, "nowhere.tsv"),
+        (empty_data, "empty.tsv"),
+        (unknown_model, "no-model: no tokenizer could be loaded"),
+        (unknown_package, "the Python package no_such_package is not installed"),
+        (teacher_of_another_task, "is a BertForQuestionAnswering"),
+        (teacher_with_other_outputs, "predicts 1 labels"),
+        (teacher_without_a_head, "is a BertModel"),
+        (schedule_too_short, "pruning.schedule.warmup_steps=4: the run has 12 steps"),
+        (penalty_schedule_too_short, "pruning.penalty_schedule.warmup_steps=4: the run has 12"),
+        (pattern_that_matches_nothing, "'no.such.layer' matches no linear layer"),
+        (unknown_tracker, "training.report_to: no tracker 'abacus' is installed"),
+        (batch_that_cannot_be_shared, "training.batch_size: 4 cannot be shared"),
+        (float16_without_a_gpu, "training.precision: float16 needs a GPU"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_run_that_cannot_start(
+    change: Change, said: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    values = change(workspace, tmp_path)
+    with pytest.raises(FinepruneError) as caught:
+        train(values, tmp_path / "run")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_schedules_are_checked_before_the_model_is_loaded(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(run_module, "load_with_head", refuse)
+    monkeypatch.setattr(run_module, "load_teacher", refuse)
+    with pytest.raises(TrainingError, match="warm-ups take 12"):
+        train(schedule_too_short(workspace, tmp_path), tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".hidden"])
+def test_a_folder_that_is_not_empty_is_left_alone(
+    name: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(TrainingError, match="is not empty"):
+        train(workspace.recipe(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_in_the_place_of_the_folder(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine", encoding="utf-8")
+    with pytest.raises(TrainingError, match="is not empty"):
+        train(workspace.recipe(), tmp_path / "run")
+
+
+def test_an_empty_folder_is_used(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    train(workspace.recipe(training__max_steps=1), tmp_path / "run")
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+def test_a_run_that_diverges_leaves_no_model(workspace: Workspace, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    with pytest.raises(TrainingError, match="step 2: the loss is not finite"):
+        train(workspace.recipe(training__learning_rate=1e38, training__warmup_steps=0), output)
+    assert {path.name for path in output.iterdir()} == {"recipe.yaml"}

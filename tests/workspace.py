@@ -1,0 +1,206 @@
+"""Everything a run needs, tiny and random: an encoder, its tokenizer, teachers, and data."""
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import datasets
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    BertConfig,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+Kind = Literal["classification", "regression", "question-answering"]
+
+KINDS: tuple[Kind, ...] = ("classification", "regression", "question-answering")
+LABELS = ("first", "second", "third")
+WORDS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(36)))
+TRAIN_EXAMPLES = 16
+VALIDATION_EXAMPLES = 12
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with all of it.
+
+    Attributes:
+        folder: holds `encoder`, `calm-encoder` (the same without dropout), `teacher-KIND`, and
+            for each kind of task a training and a validation set.
+    """
+
+    folder: Path
+
+    def recipe(self, kind: Kind = "classification", **changes: Any) -> dict[str, Any]:
+        """A recipe of 12 steps, 4 an epoch, with changes to it by dotted path (`__` for a dot)."""
+        values: dict[str, Any] = {
+            "model": str(self.folder / "encoder"),
+            "task": self.task(kind),
+            "training": {
+                "epochs": 3,
+                "batch_size": 4,
+                "learning_rate": 1e-2,
+                "score_learning_rate": 1.0,
+                "log_every": 1,
+                "report_to": [],
+            },
+        }
+        for path, value in changes.items():
+            *sections, key = path.split("__")
+            section = values
+            for name in sections:
+                section = section.setdefault(name, {})
+            section[key] = value
+        return values
+
+    def task(self, kind: Kind) -> dict[str, Any]:
+        """The task section of a recipe."""
+        ending = "json" if kind == "question-answering" else "tsv"
+        sets = {
+            split: str(self.folder / f"{kind}-{split}.{ending}")
+            for split in ("train", "validation")
+        }
+        return {**sets, **_TASKS[kind]}
+
+    def teacher(self, kind: Kind = "classification") -> str:
+        """A trained model of the task, or what passes for one."""
+        return str(self.folder / f"teacher-{kind}")
+
+
+_TASKS: Mapping[Kind, Mapping[str, Any]] = {
+    "classification": {
+        "kind": "text-classification",
+        "text": "text",
+        "label": "label",
+        "max_length": 16,
+    },
+    "regression": {
+        "kind": "text-classification",
+        "text": "text",
+        "label": "label",
+        "regression": True,
+        "max_length": 16,
+    },
+    "question-answering": {"kind": "question-answering", "max_length": 24, "stride": 4},
+}
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace, and a cache of data sets in it in place of the user's."""
+    folder = tmp_path_factory.mktemp("workspace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "cache")
+        yield make_workspace(folder)
+
+
+def make_workspace(folder: Path) -> Workspace:
+    """Writes all files of a workspace."""
+    tokenizer = make_tokenizer()
+    for name, dropout in (("encoder", 0.1), ("calm-encoder", 0.0)):
+        torch.manual_seed(0)
+        _save(BertModel(bert_config(dropout)), tokenizer, folder / name)
+    torch.manual_seed(1)
+    for kind in KINDS:
+        _save(make_model(kind), tokenizer, folder / f"teacher-{kind}")
+    _write_texts(folder, "classification", lambda place: LABELS[place])
+    _write_texts(folder, "regression", lambda place: f"{place / 2}")
+    _write_questions(folder)
+    return Workspace(folder)
+
+
+def bert_config(dropout: float = 0.0, **changes: Any) -> BertConfig:
+    """Two layers of 16 units."""
+    return BertConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=32,
+        pad_token_id=1,
+        initializer_range=0.2,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        **changes,
+    )
+
+
+def make_model(kind: Kind = "classification", dropout: float = 0.0) -> PreTrainedModel:
+    """A random model with the head of a task."""
+    if kind == "question-answering":
+        return BertForQuestionAnswering(bert_config(dropout))
+    if kind == "regression":
+        config = bert_config(dropout, num_labels=1, problem_type="regression")
+    else:
+        names = dict(enumerate(LABELS))
+        config = bert_config(dropout, id2label=names, label2id={v: k for k, v in names.items()})
+    return BertForSequenceClassification(config)
+
+
+def make_tokenizer() -> PreTrainedTokenizerBase:
+    """Word `i` of `WORDS` is token `i`; a pair of texts is `[CLS] a [SEP] b [SEP]`."""
+    model = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    model.pre_tokenizer = WhitespaceSplit()
+    model.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=model,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=32,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _write_texts(folder: Path, kind: Kind, label: Any) -> None:
+    # Each class has words of its own, so that there is something to learn.
+    draw = random.Random(2)
+    for split, count in (("train", TRAIN_EXAMPLES), ("validation", VALIDATION_EXAMPLES)):
+        lines = ["text\tlabel"]
+        for i in range(count):
+            place = i % len(LABELS)
+            words = [f"w{draw.randrange(12 * place, 12 * place + 12)}" for _ in range(3 + i % 6)]
+            lines.append(f"{' '.join(words)}\t{label(place)}")
+        (folder / f"{kind}-{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_questions(folder: Path) -> None:
+    draw = random.Random(3)
+    for split, count in (("train", TRAIN_EXAMPLES), ("validation", VALIDATION_EXAMPLES)):
+        paragraphs = []
+        for i in range(count):
+            words = [f"w{draw.randrange(36)}" for _ in range(10)]
+            answer = words[i % 10]
+            start = len(" ".join([*words[: i % 10], ""]))
+            question = {
+                "id": f"{split}-{i}",
+                "question": f"{answer} w1",
+                "answers": [{"text": answer, "answer_start": start}],
+            }
+            paragraphs.append({"context": " ".join(words), "qas": [question]})
+        content = {"version": "1.1", "data": [{"title": "all", "paragraphs": paragraphs}]}
+        (folder / f"question-answering-{split}.json").write_text(json.dumps(content))
