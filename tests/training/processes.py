@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pkgutil
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import datasets
 from safetensors.torch import save_file
 
+from fineprune.cli.main import main
 from fineprune.training import FinePruningTrainer
 from fineprune.training import run as run_module
 from fineprune.training.recipe import parse_recipe
@@ -19,7 +21,7 @@ from fineprune.training.run import run
 from fineprune.training.run_folder import RunMetrics, conclude
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([__name__])
+_FORKS.set_forkserver_preload(["fineprune.training.run"])
 _LIMIT_SECONDS = 300.0
 
 
@@ -74,12 +76,12 @@ def run_as_one_of(
     processes: int,
     rank: int,
     port: int,
-    values: Mapping[str, Any],
+    recipe: Path,
     output: Path,
     cache: Path,
     masks: Path,
 ) -> None:
-    """Takes part in a run, as `torchrun` would have it, and writes the masks it ended with."""
+    """Takes part in `fineprune train` under `torchrun`; writes the masks that it ended with."""
     datasets.config.HF_DATASETS_CACHE = cache
     os.environ |= {
         "RANK": str(rank),
@@ -96,4 +98,5 @@ def run_as_one_of(
         return conclude(trainer, *args, **kwargs)
 
     setattr(run_module, "conclude", keeping_masks)  # noqa: B010 - no part of its interface
-    run(parse_recipe(dict(values), "the test's recipe"), output)
+    sys.argv = ["fineprune", "train", str(recipe), "--output", str(output)]
+    main()

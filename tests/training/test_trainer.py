@@ -201,7 +201,7 @@ def test_without_a_teacher_the_loss_is_the_models(tmp_path: Path) -> None:
 
 def test_in_evaluation_the_loss_is_the_tasks_alone(tmp_path: Path) -> None:
     trainer = trainer_of(tmp_path, L0(final_lambda=100), teacher=other())
-    model = model_of(trainer).eval()
+    model = model_of(trainer).train(False)
     with torch.no_grad():
         expected = model(**batch("classification")).loss.item()
         assert trainer.compute_loss(model, batch("classification")).item() == expected
@@ -406,7 +406,7 @@ def test_logits_are_those_of_the_finalized_model(tmp_path: Path) -> None:
     trainer = trainer_of(tmp_path, Movement(keep=0.2), evaluation_sets=[evaluation_set()])
     trainer.train()
     [found] = trainer.logits(evaluation_set())
-    plain = finalize(model_of(trainer).eval())
+    plain = finalize(model_of(trainer).train(False))
     with torch.no_grad():
         rows = torch.tensor(dataset(seed=5)["input_ids"][:])
         expected = plain(input_ids=rows).logits.numpy()
@@ -501,7 +501,7 @@ def test_scores_keep_float32_under_bfloat16(tmp_path: Path) -> None:
     ids=lambda method: method.name,
 )
 def test_masks_are_the_same_under_bfloat16(method: Method) -> None:
-    model = masked(method).eval()
+    model = masked(method).train(False)
     masks = Masks.of(model)
     for score in masks.scores():
         nn.init.normal_(score, std=3.0)

@@ -2,15 +2,14 @@
 
 import json
 import socket
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
-from fineprune.training.recipe import parse_recipe
+from fineprune.training.recipe import read_recipe
 from fineprune.training.run import run
 from tests.training.processes import exit_codes, run_as_one_of
 from tests.workspace import Workspace
@@ -31,26 +30,29 @@ def free_port() -> int:
 def test_two_processes(
     workspace: Workspace, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    values: Mapping[str, Any] = workspace.recipe(
+    values = workspace.recipe(
         model=str(workspace.folder / "calm-encoder"),
         teacher=workspace.teacher(),
         pruning__method={"name": "soft_movement", "final_lambda": 1},
     )
-    run(parse_recipe(dict(values), "test"), tmp_path / "one")
+    recipe, one, two = (tmp_path / name for name in ("recipe.yaml", "one", "two"))
+    recipe.write_text(yaml.safe_dump(values), encoding="utf-8")
+    run(read_recipe(recipe), one)
     capfd.readouterr()
-    port, both = free_port(), tmp_path / "two"
-    cache, masks = tmp_path / "cache", [tmp_path / f"masks-{rank}" for rank in (0, 1)]
+    port, cache = free_port(), tmp_path / "cache"
+    masks = [tmp_path / f"masks-{rank}" for rank in (0, 1)]
     assert exit_codes(
-        *[(run_as_one_of, 2, rank, port, values, both, cache, masks[rank]) for rank in (0, 1)]
+        *[(run_as_one_of, 2, rank, port, recipe, two, cache, masks[rank]) for rank in (0, 1)]
     ) == [0, 0]
+    told = capfd.readouterr()
 
-    assert losses(both) == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
     first, second = (load_file(path) for path in masks)
     assert len(first) == 12
     torch.testing.assert_close(second, first, rtol=0, atol=0)
-    metrics = [
-        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two")
-    ]
+    metrics = [json.loads((run / "metrics.json").read_text(encoding="utf-8")) for run in (one, two)]
     assert metrics[0]["examples"] == metrics[1]["examples"]
-    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("step 5/12")]
-    assert len(lines) == 1, "only the first process tells how it goes"
+    assert 0.1 < metrics[1]["density"] < 0.9
+    # Only the first process tells how it goes and how it ended.
+    assert sum(line.startswith("step 5/12") for line in told.err.splitlines()) == 1
+    assert len(told.out.splitlines()) == 1
