@@ -135,7 +135,9 @@ def with_zstandard(encoder: Path, error: float, whole: Path) -> tuple[int, float
     """What zstd makes of the gaps and values that a packed file holds: bytes, error, bytes."""
 
     def compressed(file: Path) -> int:
-        gaps, codes, others = [], [], []
+        gaps: list[bytes] = []
+        codes: list[bytes] = []
+        others: list[bytes] = []
         for tensor in read_packed(file).tensors.values():
             if isinstance(tensor, SparseTensor):
                 gaps.append(byte_gaps(gap_lengths(tensor)))
