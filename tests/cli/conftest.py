@@ -1,10 +1,12 @@
 """The command line in this process, and a workspace for runs."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from fineprune.cli.main import main
 from tests.workspace import workspace
@@ -24,12 +26,25 @@ class Outcome:
 Command = Callable[..., Outcome]
 
 
+@pytest.fixture(autouse=True)
+def no_bars() -> Iterator[None]:
+    """What `main` asks of other libraries by the environment, which they read at their import.
+
+    Here they may have been imported before.
+    """
+    shown = transformers_logging.is_progress_bar_enabled()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    yield
+    if shown:
+        transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 @pytest.fixture
 def fineprune(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Runs `fineprune` with arguments."""
-    # A terminal wide enough for tables with long names; set here, and so put back.
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # The command sets this before it imports `transformers`; here that was imported long ago.
+    monkeypatch.setattr(logging, "_tqdm_active", False)
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # so that it is put back
 
     def run(*arguments: object) -> Outcome:
         capfd.readouterr()

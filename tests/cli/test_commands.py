@@ -1,6 +1,8 @@
 """From a recipe to a plain model, by the commands alone."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,31 @@ def test_train_evaluate_count_finalize_evaluate(
     for matrix in counted["matrices"].values():
         matrix["at_floor"] = False  # of what a plain model cannot know
     assert recounted == counted
+
+
+def test_a_user_sees_lines_of_progress_and_nothing_else(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    # In a process of its own, where warnings are errors and libraries are imported as they are
+    # for a user.
+    recipe = write(workspace.recipe(pruning__method=SOFT), tmp_path)
+    code = "from fineprune.cli.main import main; main()"
+    arguments = ["train", recipe, "--output", tmp_path / "run", "training.log_every=6"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert [line.partition("  ")[0] for line in done.stderr.splitlines()] == [
+        "step 4/12",  # an evaluation at the end of each epoch
+        "step 6/12",
+        "step 8/12",
+        "step 12/12",
+        "step 12/12",
+    ]
 
 
 def test_results_for_people(fineprune: Command, workspace: Workspace, tmp_path: Path) -> None:

@@ -22,9 +22,12 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     logger = logging.getLogger("transformers")
     transformers_logging.warning_once.cache_clear()
     transformers_logging.info_once.cache_clear()
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # whatever a test before has left
     logger.addHandler(caplog.handler)
     yield caplog
     logger.removeHandler(caplog.handler)
+    logger.setLevel(level)
 
 
 def tensor_names(folder: Path) -> list[str]:

@@ -65,7 +65,8 @@ class ProgressCallback(TrainerCallback):
         if not facts or not state.is_world_process_zero:
             return
         self._facts |= facts
-        line = "  ".join(f"{name} {value}" for name, value in self._facts.items())
+        shown = [name for name in ("loss", "kept", *self._metrics) if name in self._facts]
+        line = "  ".join(f"{name} {self._facts[name]}" for name in shown)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=line)
         else:
