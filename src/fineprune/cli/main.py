@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
-from typer.exceptions import Abort, Exit, TyperException
+from typer.exceptions import Abort, TyperException
 
 from fineprune.cli.count import count
 from fineprune.cli.demo import demo
@@ -29,6 +29,7 @@ for command in (demo, train, evaluate, count, finalize, pack, unpack):
 
 _WRONG_INPUT = 2
 _INTERRUPTED = 130
+_STOPPED = "stopped"
 
 
 def main() -> NoReturn:
@@ -36,23 +37,23 @@ def main() -> NoReturn:
     # Bars of other libraries for loading and saving would tear our own progress line.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        app(standalone_mode=False)
-    except Exit as end:
-        sys.exit(end.exit_code)
+        # What an early exit came to, Ctrl-C among them; commands themselves return nothing.
+        code = app(standalone_mode=False) or 0
+        complaint = _STOPPED if code == _INTERRUPTED else ""
     except (Abort, KeyboardInterrupt):
-        _complain("stopped")
-        sys.exit(_INTERRUPTED)
+        code, complaint = _INTERRUPTED, _STOPPED
     except TyperException as error:
         said = error.format_message() or "no command given"
-        _complain(f"{said}{'' if said.endswith(('.', '?')) else '.'} See fineprune --help.")
-        sys.exit(_WRONG_INPUT)
+        end = "" if said.endswith((".", "?")) else "."
+        code, complaint = _WRONG_INPUT, f"{said}{end} See fineprune --help."
     except FinepruneError as error:
-        _complain(str(error))
-        sys.exit(_WRONG_INPUT)
+        code, complaint = _WRONG_INPUT, str(error)
     except OSError as error:  # a folder that may not be written, a disk that is full
-        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(_WRONG_INPUT)
-    sys.exit(0)
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        code, complaint = _WRONG_INPUT, said
+    if complaint:
+        _complain(complaint)
+    sys.exit(code)
 
 
 def _complain(message: str) -> None:

@@ -21,9 +21,14 @@ def print_table(columns: Mapping[str, str], rows: list[list[str]], *, title: str
         rows: the cells.
         title: what stands above it.
     """
-    table = Table(title=title or None, title_justify="left")
+    if title:  # not the table's own, which would be wrapped to its width
+        print(title)
+    table = Table()
     for heading, justify in columns.items():
-        table.add_column(heading, justify="right" if justify == "right" else "left")
+        # Folded where there is no room: a name that is cut is of no use.
+        table.add_column(
+            heading, justify="right" if justify == "right" else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*row)
     Console().print(table)
