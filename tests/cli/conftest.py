@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from transformers.utils import logging
 from transformers.utils import logging as transformers_logging
 
 from fineprune.cli.main import main
@@ -26,13 +25,13 @@ class Outcome:
 Command = Callable[..., Outcome]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_bars() -> Iterator[None]:
     """What `main` asks of other libraries by the environment, which they read at their import.
 
     Here they may have been imported before.
     """
-    shown = transformers_logging.is_progress_bar_enabled()  # type: ignore[no-untyped-call]
+    shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     yield
     if shown:
@@ -40,10 +39,10 @@ def no_bars() -> Iterator[None]:
 
 
 @pytest.fixture
-def fineprune(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def fineprune(
+    no_bars: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
     """Runs `fineprune` with arguments."""
-    # The command sets this before it imports `transformers`; here that was imported long ago.
-    monkeypatch.setattr(logging, "_tqdm_active", False)
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # so that it is put back
 
     def run(*arguments: object) -> Outcome:
