@@ -3,7 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from fineprune.packing.blocks import BlockOrder
+from fineprune.packing.blocks import BlockOrder, Integers
+
+
+def cells(kept: np.ndarray) -> tuple[Integers, Integers]:
+    """Rows and columns of what is not zero."""
+    rows, columns = np.nonzero(kept)
+    return rows.astype(np.int32), columns.astype(np.int32)
 
 
 @st.composite
@@ -19,7 +25,7 @@ def orders(draw: st.DrawFn) -> BlockOrder:
 
 @given(orders())
 def test_cells_outside_of_group_0_have_all_numbers_once(order: BlockOrder) -> None:
-    rows, columns = np.nonzero(order.groups[np.ix_(order.row_classes, order.column_classes)])
+    rows, columns = cells(order.groups[np.ix_(order.row_classes, order.column_classes)])
     numbers = order.numbers(rows, columns)
     assert sorted(numbers) == list(range(order.cells))
     flat = rows * len(order.column_classes) + columns
@@ -28,7 +34,7 @@ def test_cells_outside_of_group_0_have_all_numbers_once(order: BlockOrder) -> No
 
 @given(orders())
 def test_numbers_go_group_by_group(order: BlockOrder) -> None:
-    flat = order.flat_cells(np.arange(order.cells))
+    flat = order.flat_cells(np.arange(order.cells, dtype=np.int32))
     rows, columns = np.divmod(flat, len(order.column_classes))
     groups = order.groups[order.row_classes[rows], order.column_classes[columns]]
     assert (np.diff(groups.astype(int)) >= 0).all()
@@ -43,7 +49,7 @@ def test_blocks_of_like_density_form_a_group() -> None:
     kept = np.zeros((4, 8), bool)
     kept[:2, :4] = True  # density 1
     kept[2, 4] = True  # one cell of the eight: three octaves less
-    rows, columns = np.nonzero(kept)
+    rows, columns = cells(kept)
     order = BlockOrder.of(
         np.array([0, 0, 1, 1], np.uint8),
         np.array([0, 0, 0, 0, 1, 1, 1, 1], np.uint8),

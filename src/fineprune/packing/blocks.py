@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+Integers = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class BlockOrder:
             columns: its column.
         """
         shape = int(row_classes.max()) + 1, int(column_classes.max()) + 1
-        blocks = row_classes[rows].astype(np.int64) * shape[1] + column_classes[columns]
+        blocks = row_classes[rows].astype(np.int32) * shape[1] + column_classes[columns]
         kept = np.bincount(blocks, minlength=shape[0] * shape[1])
         cells = np.outer(np.bincount(row_classes), np.bincount(column_classes)).ravel()
         steps = np.rint(2 * np.log2(np.maximum(kept, 1) / cells)).astype(np.int64)
@@ -71,7 +71,7 @@ class BlockOrder:
     def _sequence(self) -> Integers:
         """Flat indices of the blocks that keep weights, in coding order."""
         groups = self.groups.ravel()
-        order = np.argsort(groups, kind="stable")
+        order = np.argsort(groups, kind="stable").astype(np.int32)
         return order[np.count_nonzero(groups == 0) :]
 
     @cached_property
@@ -82,7 +82,7 @@ class BlockOrder:
     @cached_property
     def _ends(self) -> Integers:
         """The number after the last cell of each block, in coding order."""
-        return np.cumsum(self._sizes)
+        return np.cumsum(self._sizes, dtype=np.int32)
 
     @property
     def cells(self) -> int:
@@ -98,10 +98,10 @@ class BlockOrder:
 
     def numbers(self, rows: Integers, columns: Integers) -> Integers:
         """Numbers of cells, none of which lies in a block of group 0."""
-        starts = np.zeros(self.groups.size, np.int64)
+        starts = np.zeros(self.groups.size, np.int32)
         starts[self._sequence] = self._ends - self._sizes
-        column_class = self.column_classes[columns].astype(np.int64)
-        block = self.row_classes[rows].astype(np.int64) * self.groups.shape[1] + column_class
+        column_class = self.column_classes[columns].astype(np.int32)
+        block = self.row_classes[rows].astype(np.int32) * self.groups.shape[1] + column_class
         width = self._columns.counts[column_class]
         numbers: Integers = starts[block] + self._rows.ranks[rows] * width
         return numbers + self._columns.ranks[columns]
@@ -141,9 +141,9 @@ class _Members:
 
     @classmethod
     def of(cls, classes: NDArray[np.uint8], number: int) -> "_Members":
-        members = np.argsort(classes, kind="stable")
-        counts = np.bincount(classes, minlength=number)
-        starts = np.cumsum(counts) - counts
+        members = np.argsort(classes, kind="stable").astype(np.int32)
+        counts = np.bincount(classes, minlength=number).astype(np.int32)
+        starts = np.cumsum(counts, dtype=np.int32) - counts
         ranks = np.empty_like(members)
-        ranks[members] = np.arange(len(members)) - starts[classes[members]]
+        ranks[members] = np.arange(len(members), dtype=np.int32) - starts[classes[members]]
         return cls(members, counts, starts, ranks)

@@ -40,7 +40,10 @@ def of_dense_rows(codes: NDArray[np.int8], symbols: NDArray[np.uint8]) -> Classe
 
 
 def of_sparse(
-    shape: tuple[int, int], rows: Counts, columns: Counts, symbols: NDArray[np.uint8]
+    shape: tuple[int, int],
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    symbols: NDArray[np.uint8],
 ) -> tuple[Classes, Classes]:
     """Classes of a sparse matrix's rows and columns by how many weights they keep.
 

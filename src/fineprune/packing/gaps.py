@@ -8,6 +8,8 @@ random this loses nothing: whatever came before, the next cells are as likely to
 import numpy as np
 from numpy.typing import NDArray
 
+from fineprune.packing.errors import PositionError
+
 
 def longest_gap(kept: int, cells: int) -> int:
     """The `K` for a density, rounded to half an octave so that like groups may share a table.
@@ -32,20 +34,27 @@ def encode_gaps(gaps: NDArray[np.int64], longest: int) -> NDArray[np.uint8]:
 
 
 def decode_gaps(
-    symbols: NDArray[np.uint8], longest: int, start: int
-) -> tuple[NDArray[np.int64], int]:
+    symbols: NDArray[np.uint8], longest: int, start: int, cells: int
+) -> tuple[NDArray[np.int32], int]:
     """The inverse of `encode_gaps`.
 
     Args:
         symbols: gap symbols of one table.
         longest: the table's `K`.
         start: the position that the first symbol counts from.
+        cells: how many positions there are, less than `2**31`.
 
     Returns:
         Positions of the kept weights, and the position after the last symbol.
+
+    Raises:
+        PositionError: that is past the last cell.
     """
     kept = symbols != longest
-    ends = np.cumsum(symbols + kept, dtype=np.int64)
-    ends += start
-    stop = int(ends[-1]) if len(ends) else start
-    return ends[kept] - 1, stop
+    steps = symbols + kept
+    stop = start + int(steps.sum(dtype=np.int64))
+    if stop > cells:
+        raise PositionError(f"gaps lead to cell {stop:,} of {cells:,}")
+    ends = np.cumsum(steps, dtype=np.int32)
+    ends += start - 1
+    return ends[kept], stop

@@ -11,7 +11,7 @@ from fineprune.packing.errors import ValueRangeError
 from fineprune.packing.header import TYPES, Kind
 
 _OFFSET = 128
-_TOLERANCE = 1.001  # bytes given up for a smaller alphabet, which decodes faster
+_TOLERANCE = 1.002  # bytes given up for a smaller alphabet, which decodes faster
 
 
 def to_items(values: NDArray[Any], kind: Kind, *, sparse: bool) -> Unsigned:

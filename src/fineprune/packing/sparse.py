@@ -5,16 +5,17 @@ Row classes serve both: a row that keeps many weights keeps others than one that
 
 import struct
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fineprune.packing import bitplanes, streams
 from fineprune.packing.ans import Decoder
-from fineprune.packing.blocks import BlockOrder
+from fineprune.packing.blocks import BlockOrder, Integers
 from fineprune.packing.classes import of_sparse
 from fineprune.packing.cursor import Cursor
-from fineprune.packing.errors import CountError, PositionError, RecordError
+from fineprune.packing.errors import CountError, RecordError
 from fineprune.packing.gaps import decode_gaps, encode_gaps, longest_gap
 from fineprune.packing.header import Header, Kind, Layout
 from fineprune.packing.items import best_low_bits, to_items, to_values
@@ -30,7 +31,7 @@ def plan_sparse(tensor: SparseTensor, kind: Kind) -> Plan:
     items = to_items(tensor.values, kind, sparse=True)
     low_bits = best_low_bits(items)
     high, planes = bitplanes.split(items, low_bits)
-    rows, columns = tensor.rows(), tensor.columns.astype(np.int64)
+    rows, columns = tensor.rows(), tensor.columns.astype(np.int32)
     classes = of_sparse(matrix_shape(tensor.shape), rows, columns, high)
     order = BlockOrder.of(*classes, rows, columns)
     longest, gaps = _gaps(order, np.sort(order.numbers(rows, columns)))
@@ -46,9 +47,7 @@ def plan_sparse(tensor: SparseTensor, kind: Kind) -> Plan:
     )
 
 
-def _gaps(
-    order: BlockOrder, numbers: NDArray[np.int64]
-) -> tuple[list[int], list[NDArray[np.uint8]]]:
+def _gaps(order: BlockOrder, numbers: Integers) -> tuple[list[int], list[NDArray[np.uint8]]]:
     """For each group its `K`, and its gap symbols.
 
     A gap belongs to the group in which it starts, whichever it ends in.
@@ -119,23 +118,20 @@ def _read_fields(cursor: Cursor, cells: int) -> tuple[NDArray[np.uint8], tuple[i
 
 def _read_numbers(
     stream: Decoder, references: Iterator[Table], counts: Sequence[int], order: BlockOrder
-) -> NDArray[np.int64]:
+) -> NDArray[np.int32]:
     """Numbers of the kept weights in the order of the blocks, ascending."""
-    position = 0
-    parts = [np.empty(0, np.int64)]
+    position, cells = 0, order.cells
+    parts = [np.empty(0, np.int32)]
     for count in counts:
         table = next(references)
         if table.last == 0:
             raise RecordError("a table for gaps needs two symbols")
-        numbers, position = decode_gaps(stream.decode(table, count), table.last, position)
+        numbers, position = decode_gaps(stream.decode(table, count), table.last, position, cells)
         parts.append(numbers)
-    numbers = np.concatenate(parts)
-    if len(numbers) and numbers[-1] >= order.cells:
-        raise PositionError(f"a weight at cell {numbers[-1]:,} of {order.cells:,}")
-    return numbers
+    return np.concatenate(parts)
 
 
-def _row_major(numbers: NDArray[np.int64], order: BlockOrder) -> NDArray[np.int64]:
+def _row_major(numbers: Integers, order: BlockOrder) -> NDArray[np.integer[Any]]:
     """Ascending row-major indices of the cells with these numbers."""
     if order.is_row_major:
         return numbers

@@ -77,9 +77,10 @@ class SparseTensor:
         """How many values are not zero."""
         return len(self.values)
 
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> NDArray[np.int32]:
         """The row of each kept weight, of shape `(kept,)`."""
-        return np.repeat(np.arange(len(self.row_pointers) - 1), np.diff(self.row_pointers))
+        rows = np.arange(len(self.row_pointers) - 1, dtype=np.int32)
+        return np.repeat(rows, np.diff(self.row_pointers))
 
     def to_array(self) -> NDArray[np.float32]:
         """The tensor in its shape, zeros and all."""
@@ -96,7 +97,7 @@ Tensor = DenseTensor | SparseTensor
 
 
 def sparse_rows(
-    flat: NDArray[np.int64], shape: tuple[int, int]
+    flat: NDArray[np.integer[Any]], shape: tuple[int, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.uint16] | NDArray[np.uint32]]:
     """Row pointers and columns of cells given by ascending row-major indices."""
     rows, columns = shape
