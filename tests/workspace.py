@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -151,14 +151,15 @@ def make_model(kind: Kind = "classification", dropout: float = 0.0) -> PreTraine
     return BertForSequenceClassification(config)
 
 
-def make_tokenizer() -> PreTrainedTokenizerBase:
-    """Word `i` of `WORDS` is token `i`; a pair of texts is `[CLS] a [SEP] b [SEP]`."""
-    model = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+def make_tokenizer(words: Iterable[str] = WORDS) -> PreTrainedTokenizerBase:
+    """Word `i` is token `i`; a pair of texts is `[CLS] a [SEP] b [SEP]`."""
+    places = {word: i for i, word in enumerate(words)}
+    model = Tokenizer(WordLevel(places, unk_token="[UNK]"))
     model.pre_tokenizer = WhitespaceSplit()
     model.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+        special_tokens=[(token, places[token]) for token in ("[CLS]", "[SEP]")],
     )
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=model,

@@ -17,7 +17,14 @@ from fineprune.training import run as run_module
 from fineprune.training.recipe import parse_recipe, read_recipe
 from fineprune.training.run import run
 from fineprune.training.run_folder import RunMetrics
-from tests.workspace import VALIDATION_EXAMPLES, Kind, Workspace
+from tests.workspace import (
+    VALIDATION_EXAMPLES,
+    WORDS,
+    Kind,
+    Workspace,
+    make_model,
+    make_tokenizer,
+)
 
 SOFT = {"name": "soft_movement", "final_lambda": 1}
 
@@ -168,6 +175,17 @@ def teacher_without_a_head(workspace: Workspace, folder: Path) -> dict[str, Any]
     return workspace.recipe(teacher=str(workspace.folder / "encoder"))
 
 
+def teacher_of_other_tokens(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    make_model().save_pretrained(folder / "teacher")
+    make_tokenizer(reversed(WORDS)).save_pretrained(folder / "teacher")
+    return workspace.recipe(teacher=str(folder / "teacher"))
+
+
+def teacher_without_a_tokenizer(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    make_model().save_pretrained(folder / "teacher")
+    return workspace.recipe(teacher=str(folder / "teacher"))
+
+
 def schedule_too_short(workspace: Workspace, folder: Path) -> dict[str, Any]:
     return workspace.recipe(pruning={"method": SOFT, "schedule": {"warmup_steps": 4}})
 
@@ -204,6 +222,8 @@ def float16_without_a_gpu(workspace: Workspace, folder: Path) -> dict[str, Any]:
         (teacher_of_another_task, "is a BertForQuestionAnswering"),
         (teacher_with_other_outputs, "predicts 1 labels"),
         (teacher_without_a_head, "is a BertModel"),
+        (teacher_of_other_tokens, "reads other tokens than the model"),
+        (teacher_without_a_tokenizer, "teacher: no tokenizer could be loaded"),
         (schedule_too_short, "pruning.schedule.warmup_steps=4: the run has 12 steps"),
         (penalty_schedule_too_short, "pruning.penalty_schedule.warmup_steps=4: the run has 12"),
         (pattern_that_matches_nothing, "'no.such.layer' matches no linear layer"),

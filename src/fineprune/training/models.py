@@ -96,6 +96,26 @@ def load_teacher(name: str, head: Head) -> PreTrainedModel:
     return teacher
 
 
+def require_same_tokens(teacher: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Checks that a teacher reads what its student reads: the same number for each token.
+
+    Args:
+        teacher: a run, a plain folder, or a hub name, with a tokenizer beside the model.
+        tokenizer: the student's.
+
+    Raises:
+        CheckpointError: a token has another number, or the teacher has no tokenizer.
+    """
+    known = load_tokenizer(teacher).get_vocab()
+    for token, number in tokenizer.get_vocab().items():
+        if known.get(token) != number:
+            raise CheckpointError(
+                f"the teacher {teacher!r} reads other tokens than the model: {token!r} is number "
+                f"{known.get(token)} for it, and {number} for the model; a teacher has to share "
+                f"the model's tokenizer"
+            )
+
+
 def freeze_embeddings(model: nn.Module) -> None:
     """Stops training of all embeddings; their LayerNorm goes on."""
     for module in model.modules():

@@ -17,6 +17,7 @@ from fineprune.training.models import (
     load_teacher,
     load_tokenizer,
     load_with_head,
+    require_same_tokens,
 )
 from fineprune.training.progress import ProgressCallback
 from fineprune.training.recipe import Recipe
@@ -69,6 +70,8 @@ def _trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> FinePr
     features = task.training_features(tokenizer)
     steps = math.ceil(math.ceil(len(features) / settings.batch_size) * settings.epochs)
     recipe.check_schedules(settings.max_steps or steps)
+    if recipe.teacher:
+        require_same_tokens(recipe.teacher, tokenizer)
     model = load_with_head(recipe.model, task.head)
     if settings.freeze_embeddings:
         freeze_embeddings(model)

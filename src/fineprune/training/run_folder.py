@@ -1,7 +1,6 @@
 """The folder of a run: who may write there, and what is left there in the end."""
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,14 +55,13 @@ def require_usable(output: Path, recipe: Recipe, *, resume: bool) -> None:
 
 
 def claim(output: Path, recipe: Recipe) -> None:
-    """Makes a run's folder ready for training: the resolved recipe in it, and nothing half-written.
+    """Makes a run's folder ready for training: the resolved recipe in it, and no part-checkpoints.
 
     Called once everything else is ready, so that a run that cannot start leaves nothing behind.
     """
     output.mkdir(parents=True, exist_ok=True)
     write_recipe(recipe, output / RECIPE_FILE)
     remove_partial_checkpoints(output)
-    shutil.rmtree(output / _UNFINISHED_MODEL, ignore_errors=True)
 
 
 def conclude(trainer: FinePruningTrainer, output: Path, *, seconds: float) -> RunMetrics:

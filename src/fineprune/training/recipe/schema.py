@@ -114,8 +114,8 @@ class Recipe:
         task: what the model learns, and from which data.
         training: how.
         pruning: how it is pruned meanwhile; without it, the model is fine-tuned.
-        teacher: a model of the same task to learn from beside the labels: a run, a folder or a hub
-            name.
+        teacher: a model of the same task and with the same tokenizer, to learn from beside the
+            labels: a run, a folder or a hub name.
         distillation: how the teacher enters the loss.
     """
 
