@@ -79,9 +79,15 @@ def run_as_one_of(
     recipe: Path,
     output: Path,
     cache: Path,
-    masks: Path,
+    left: Path,
 ) -> None:
-    """Takes part in `fineprune train` under `torchrun`; writes the masks that it ended with."""
+    """Takes part in `fineprune train` under `torchrun`.
+
+    Leaves `out` and `err`, what it wrote, and `masks`, those that it ended with, in a folder.
+    """
+    left.mkdir()
+    # The server was started with the files of whatever test was first: these are of this one.
+    sys.stdout, sys.stderr = ((left / name).open("w", buffering=1) for name in ("out", "err"))
     datasets.config.HF_DATASETS_CACHE = cache
     os.environ |= {
         "RANK": str(rank),
@@ -94,7 +100,7 @@ def run_as_one_of(
 
     def keeping_masks(trainer: FinePruningTrainer, *args: Any, **kwargs: Any) -> RunMetrics:
         assert trainer.masks is not None
-        save_file({one.name: one.multiplier() for one in trainer.masks}, masks)
+        save_file({one.name: one.multiplier() for one in trainer.masks}, left / "masks")
         return conclude(trainer, *args, **kwargs)
 
     setattr(run_module, "conclude", keeping_masks)  # noqa: B010 - no part of its interface
