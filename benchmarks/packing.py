@@ -1,9 +1,9 @@
 """Sizes, errors and times of packed models, beside every rival, in one run.
 
-    pip install h5py zstandard
+    pip install ".[bench]"
     python benchmarks/packing.py [FOLDER]
 
-With a finalized model's folder: ways to quantize it, at equal error. Without: BERT-base in shape,
+The extra brings h5py and zstandard, which make the rivals. With a finalized model's folder: ways to quantize it, at equal error. Without: BERT-base in shape,
 with random normal weights of which 6% are kept, once with an even random mask, once with one whose
 rows and columns differ in density. Times are medians; CPU time stands beside wall time, because
 machines are shared.
