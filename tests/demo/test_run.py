@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForSequenceClassification
 
-from fineprune.demo.run import KEEP, run_demo
+from fineprune.demo.run import run_demo
 from fineprune.errors import CheckpointError, FolderTakenError
 from tests.workspace import make_workspace
 
@@ -22,15 +22,17 @@ def library(tmp_path: Path) -> Path:
 def test_the_whole_path(tmp_path: Path, library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = make_workspace(tmp_path).folder / "encoder"
     output = tmp_path / "demo"
-    dense, pruned = run_demo(output, model=str(model), library=library)
+    dense, pruned, packed = rows = run_demo(output, model=str(model), library=library)
     assert dense.counts.density == 1
-    matrices = pruned.counts.matrices.values()
-    assert [one.kept for one in matrices] == [int(KEEP * one.total) for one in matrices]
-    assert 0 <= pruned.accuracy <= 1
+    assert 0 < packed.counts.kept <= pruned.counts.kept <= dense.counts.kept
+    assert all(0 <= row.accuracy <= 1 for row in rows)
+    assert packed.stored_bytes < pruned.stored_bytes == dense.stored_bytes
+    assert packed.stored_bytes == (output / "model.safetensors").stat().st_size
     printed = capsys.readouterr().out
-    for row in (dense, pruned):
+    for row in rows:
         assert f"{row.counts.kept:,}" in printed
         assert f"{row.accuracy:.1%}" in printed
+        assert f"{row.stored_bytes / 1e6:.1f} MB" in printed
     plain = AutoModelForSequenceClassification.from_pretrained(output / "plain")
     assert plain.config.id2label == {0: "alpha", 1: "beta"}
 
