@@ -59,6 +59,19 @@ def test_a_line_says_step_loss_kept_metric_and_time_left(
     ]
 
 
+def test_a_floor_that_holds_is_said(arguments: TrainingArguments) -> None:
+    written, control = StringIO(), TrainerControl()
+    with ProgressCallback([], Console(file=written)) as callback:
+        callback.on_train_begin(arguments, state(0), control)
+        logs = {"loss": 1.0, "density": 0.0125, "matrices_at_floor": 3}
+        callback.on_log(arguments, state(45), control, logs)
+        del logs["matrices_at_floor"]
+        callback.on_log(arguments, state(60), control, logs)
+    held, released = written.getvalue().splitlines()
+    assert "loss 1.0000  kept 1.25%  floor holds 3 matrices  left" in held
+    assert "loss 1.0000  kept 1.25%  left" in released
+
+
 def test_time_left_of_a_resumed_run_counts_from_where_it_resumed(
     arguments: TrainingArguments, clock: list[float]
 ) -> None:

@@ -452,6 +452,17 @@ def test_log_says_what_the_loss_is_made_of(tmp_path: Path) -> None:
     assert record.logs[-2]["density"] == count(model_of(trainer)).density
 
 
+def test_log_says_where_the_floor_binds(tmp_path: Path) -> None:
+    # All scores start at 0, so that sigmoid(S) = 0.5 lies under the cut once that has risen.
+    trainer = trainer_of(tmp_path, SoftMovement(final_lambda=0.0, cut=0.9, floor=0.25))
+    record = Recorder(trainer)
+    trainer.train()
+    first, last = record.logs[0], record.logs[-2]
+    assert "matrices_at_floor" not in first
+    assert last["matrices_at_floor"] == len(trainer.masks or ())
+    assert last["density"] == pytest.approx(0.25, abs=0.01)
+
+
 def test_only_trackers_get_the_density_of_each_matrix(tmp_path: Path) -> None:
     seen: list[dict[str, float]] = []
 

@@ -1,4 +1,4 @@
-"""Shows how a run is going: step, loss, kept weights, metric, time left."""
+"""Shows how a run is going: step, loss, kept weights, where a floor holds, metric, time left."""
 
 import sys
 import time
@@ -64,8 +64,10 @@ class ProgressCallback(TrainerCallback):
         facts = self._facts_of(logs or {})
         if not facts or not state.is_world_process_zero:
             return
+        if "loss" in facts:
+            self._facts.pop("floor", None)  # it may have let go
         self._facts |= facts
-        shown = [name for name in ("loss", "kept", *self._metrics) if name in self._facts]
+        shown = [name for name in ("loss", "kept", "floor", *self._metrics) if name in self._facts]
         line = "  ".join(f"{name} {self._facts[name]}" for name in shown)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=line)
@@ -92,6 +94,8 @@ class ProgressCallback(TrainerCallback):
         density = logs.get("density", logs.get("eval_density"))
         if density is not None:
             facts["kept"] = f"{density:.2%}"
+        if "matrices_at_floor" in logs:
+            facts["floor"] = f"holds {logs['matrices_at_floor']} matrices"
         shown = [name for name in self._metrics if f"eval_{name}" in logs]
         return facts | {name: f"{logs[f'eval_{name}']:.4g}" for name in shown}
 

@@ -247,6 +247,9 @@ class FinePruningTrainer(Trainer):
                 "score_learning_rate": self._score_rate,
                 "penalty_weight": self.penalty_weight,
             }
+            # Only where it binds: then the penalty no longer decides what those matrices keep.
+            if floor := self.masks.at_floor():
+                logs["matrices_at_floor"] = len(floor)
         super().log(logs, start_time)
         if self.masks is not None:
             self._log_densities(self.masks)
