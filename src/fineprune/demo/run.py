@@ -31,7 +31,7 @@ _TRAINING = {
 # and a larger lambda keep less.
 _PRUNED_TRAINING = {"epochs": 5, "score_learning_rate": 3e-2, "freeze_embeddings": True}
 _PRUNING = {
-    "method": {"name": "soft_movement", "final_lambda": 2000},
+    "method": {"name": "soft_movement", "final_lambda": 1500},
     "schedule": {"final_warmup": 3},
 }
 
