@@ -3,10 +3,10 @@
     pip install ".[bench]"
     python benchmarks/packing.py [FOLDER]
 
-The extra brings h5py and zstandard, which make the rivals. With a finalized model's folder: ways to quantize it, at equal error. Without: BERT-base in shape,
-with random normal weights of which 6% are kept, once with an even random mask, once with one whose
-rows and columns differ in density. Times are medians; CPU time stands beside wall time, because
-machines are shared.
+The extra brings what the rivals are made with. With a finalized model's folder: ways to quantize
+it, at equal error. Without: BERT-base in shape, with random normal weights of which 6% are kept,
+once with an even random mask, once with one whose rows and columns differ in density. Times are
+medians; CPU time stands beside wall time, because machines are shared.
 """
 
 import io

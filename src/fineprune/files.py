@@ -43,10 +43,14 @@ def new_folder(path: Path) -> Iterator[Path]:
         A new folder beside it, because a rename is atomic only inside of one file system.
 
     Raises:
-        FolderTakenError: there is something at `path`.
+        FolderTakenError: there is something at `path`, or it is the current folder.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not path.is_dir():
+        raise FolderTakenError(f"{path} is a file; name a new folder")
+    if path.exists() and any(path.iterdir()):
         raise FolderTakenError(f"{path} is not empty; name a new folder")
+    if not path.name:  # of `.`, which cannot be renamed to
+        raise FolderTakenError(f"{path} cannot be replaced; name a new folder in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     temporary.mkdir()

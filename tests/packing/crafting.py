@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.container import Container, from_bytes, to_parts
+from fineprune.packing.container import Container, outline, to_parts
 from fineprune.packing.limits import ReadLimits
 from fineprune.packing.plan import Plan, Stream
 from fineprune.packing.tables import Table, fit, tables_bytes
@@ -20,9 +20,14 @@ def file_of(entries: dict[str, bytes], metadata: dict[str, str]) -> bytes:
     return b"".join(to_parts(Container(entries, metadata)))
 
 
+def container_of(data: bytes) -> Container:
+    """What a file holds."""
+    return outline(memoryview(data), ReadLimits()).container()
+
+
 def changed(data: bytes, change: Change) -> bytes:
     """A file whose entries and metadata have been changed in place."""
-    container = from_bytes(memoryview(data), ReadLimits())
+    container = container_of(data)
     entries = {name: bytes(content) for name, content in container.entries.items()}
     metadata = dict(container.metadata)
     change(entries, metadata)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from fineprune.packing.container import Container, from_bytes, to_parts
+from fineprune.packing.container import Container, to_parts
 from fineprune.packing.errors import (
     ChecksumError,
     ContainerError,
@@ -13,17 +13,13 @@ from fineprune.packing.errors import (
     StreamRangeError,
     TruncatedError,
 )
-from fineprune.packing.limits import ReadLimits
+from tests.packing.crafting import container_of
 
 CONTENT = Container({"b": b"12345", "a": b"", "é": b"\0\xff"}, {"key": 'te"xt\n', "b": "c"})
 
 
 def written(container: Container) -> bytes:
     return b"".join(to_parts(container))
-
-
-def read(data: bytes) -> Container:
-    return from_bytes(memoryview(data), ReadLimits())
 
 
 def file_with_header(header: Any, data: bytes = b"12345678") -> bytes:
@@ -36,8 +32,8 @@ def entry(start: int, end: int, size: int | None = None, dtype: str = "U8") -> d
     return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
 
 
-def test_what_is_written_is_read() -> None:
-    container = read(written(CONTENT))
+def test_what_is_written_is_container_of() -> None:
+    container = container_of(written(CONTENT))
     container.verify()
     assert {name: bytes(content) for name, content in container.entries.items()} == CONTENT.entries
     assert container.metadata["key"] == CONTENT.metadata["key"]
@@ -64,21 +60,21 @@ def test_any_change_changes_the_checksum() -> None:
     assert CONTENT.checksum() != Container({**CONTENT.entries, "b": b"12344"}, {}).checksum()
     data = written(CONTENT)
     with pytest.raises(ChecksumError):
-        read(data.replace(b"12345", b"12344")).verify()
+        container_of(data.replace(b"12345", b"12344")).verify()
     with pytest.raises(ChecksumError):
-        read(data.replace(b'"key"', b'"kez"')).verify()
+        container_of(data.replace(b'"key"', b'"kez"')).verify()
 
 
 def test_a_file_cut_anywhere_is_refused() -> None:
     data = written(CONTENT)
     for end in range(len(data)):
         with pytest.raises(TruncatedError):
-            read(data[:end])
+            container_of(data[:end])
 
 
-def test_a_header_of_terabytes_is_refused_before_it_is_read() -> None:
+def test_a_header_of_terabytes_is_refused_before_it_is_container_of() -> None:
     with pytest.raises(LimitError, match="header"):
-        read(struct.pack("<Q", 1 << 42) + b"{}")
+        container_of(struct.pack("<Q", 1 << 42) + b"{}")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +101,7 @@ def test_a_header_of_terabytes_is_refused_before_it_is_read() -> None:
 )
 def test_a_malformed_header_is_refused(header: Any) -> None:
     with pytest.raises(ContainerError):
-        read(file_with_header(header))
+        container_of(file_with_header(header))
 
 
 @pytest.mark.parametrize(
@@ -125,9 +121,9 @@ def test_a_malformed_header_is_refused(header: Any) -> None:
 )
 def test_entries_that_do_not_fit_together_are_refused(header: Any) -> None:
     with pytest.raises(StreamRangeError):
-        read(file_with_header(header))
+        container_of(file_with_header(header))
 
 
 def test_an_entry_past_the_end_of_the_file_is_refused() -> None:
     with pytest.raises(TruncatedError):
-        read(file_with_header({"a": entry(0, 1 << 60)}))
+        container_of(file_with_header({"a": entry(0, 1 << 60)}))

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing import ReadLimits, SparseTensor, pack, read_packed
-from fineprune.packing.container import from_bytes
+from fineprune.packing import SparseTensor, pack, read_packed
+from tests.packing.crafting import container_of
 from tests.packing.folders import write_folder
 
 GOLDEN = Path(__file__).with_name("version-1.safetensors")
@@ -44,10 +44,7 @@ def test_a_file_of_version_1_is_read() -> None:
 
 
 def test_packing_gives_the_same_records_as_ever(tmp_path: Path) -> None:
-    now, then = (
-        from_bytes(memoryview(path.read_bytes()), ReadLimits()).entries
-        for path in (packed_now(tmp_path), GOLDEN)
-    )
+    now, then = (container_of(path.read_bytes()).entries for path in (packed_now(tmp_path), GOLDEN))
     assert now.keys() == then.keys()
     for name, record in then.items():
         assert bytes(now[name]) == bytes(record), name

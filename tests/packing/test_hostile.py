@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
 from fineprune.errors import PackedFileError
 from fineprune.packing import DenseTensor, PackedModel, ReadLimits, SparseTensor, pack, read_packed
-from fineprune.packing.container import from_bytes
 from fineprune.packing.errors import (
     ContainerError,
     CountError,
@@ -30,7 +30,7 @@ from fineprune.packing.errors import (
 from fineprune.packing.header import Header, Kind, Layout
 from fineprune.packing.reader import from_packed_bytes
 from fineprune.packing.tables import TOTAL, Table, fit
-from tests.packing.crafting import METADATA, changed, file_of, file_with
+from tests.packing.crafting import METADATA, changed, container_of, file_of, file_with
 from tests.packing.folders import LAYER, TOKENIZER, tiny_tensors, write_folder
 
 LIMITS = ReadLimits(weights=1 << 20, attachment_bytes=1 << 16)
@@ -126,8 +126,23 @@ def test_a_file_larger_than_allowed_is_not_read(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_packed(tmp_path: Path) -> None:
     write_folder(tmp_path, tiny_tensors())
+    file = tmp_path / "model.safetensors"
+    with pytest.raises(MetadataError, match="no packed model") as caught:
+        read_packed(file)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_an_entry_that_is_not_described_as_bytes(tmp_path: Path) -> None:
+    save_file({"w": np.zeros(3, np.float32)}, tmp_path / "file", metadata=METADATA)
     with pytest.raises(ContainerError, match="U8"):
-        read_packed(tmp_path / "model.safetensors")
+        read_packed(tmp_path / "file")
+
+
+def test_another_version_may_describe_its_entries_otherwise(tmp_path: Path) -> None:
+    metadata = {**METADATA, "version": "2"}
+    save_file({"w": np.zeros(3, np.float32)}, tmp_path / "file", metadata=metadata)
+    with pytest.raises(VersionError):
+        read_packed(tmp_path / "file")
 
 
 def test_another_file_of_bytes() -> None:
@@ -161,7 +176,7 @@ def test_a_flipped_bit_anywhere(packed: bytes) -> None:
 
 
 def test_a_record_cut_anywhere(packed: bytes) -> None:
-    container = from_bytes(memoryview(packed), LIMITS)
+    container = container_of(packed)
     entries = {name: bytes(content) for name, content in container.entries.items()}
     record = entries[f"tensor:{LAYER}"]
     for size in range(len(record)):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from fineprune.errors import CheckpointError
+from fineprune.errors import CheckpointError, FolderTakenError
 from fineprune.packing import DenseTensor, SparseTensor, pack, read_packed, unpack
 from fineprune.packing.codec import lay_out, read
 from fineprune.packing.cursor import Cursor
@@ -231,13 +231,30 @@ def test_bits_that_nothing_is_stored_with(folder: Path, tmp_path: Path, bits: in
         pack(folder, tmp_path / "file", embedding_bits=bits)
 
 
-def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
+def test_no_folder_is_overwritten(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "file")
-    with pytest.raises(CheckpointError, match="there already"):
+    with pytest.raises(FolderTakenError, match="is not empty"):
         unpack(tmp_path / "file", folder)
+    with pytest.raises(CheckpointError, match="is a folder; name a file"):
+        pack(folder, folder)
     (tmp_path / "empty").mkdir()
     unpack(tmp_path / "file", tmp_path / "empty")
     assert (tmp_path / "empty/config.json").is_file()
+
+
+def test_weights_are_not_replaced_by_what_they_are_packed_to(folder: Path, tmp_path: Path) -> None:
+    weights = (folder / "model.safetensors").read_bytes()
+    (tmp_path / "link").symlink_to(folder / "model.safetensors")
+    for file in (folder / "model.safetensors", tmp_path / "link"):
+        with pytest.raises(CheckpointError, match="name another file"):
+            pack(folder, file)
+    assert (folder / "model.safetensors").read_bytes() == weights
+
+
+def test_packing_again_replaces_the_file(folder: Path, tmp_path: Path) -> None:
+    pack(folder, tmp_path / "file", bits=8)
+    pack(folder, tmp_path / "file", bits=4)
+    assert read_packed(tmp_path / "file").provenance["bits"] == 4
 
 
 def test_nothing_half_written_is_left(

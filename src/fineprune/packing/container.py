@@ -67,25 +67,51 @@ def to_parts(container: Container) -> Iterator[bytes | memoryview]:
     yield from container.entries.values()
 
 
-def from_bytes(data: memoryview, limits: ReadLimits) -> Container:
-    """The container of a file, not verified yet; nothing of its content is copied.
+@dataclass(frozen=True)
+class Outline:
+    """What a file's header says, before any of it is compared with what follows the header.
+
+    Attributes:
+        metadata: text by key.
+        described: type, shape and place of each entry, by name, as they stand in the header.
+        data: all that follows the header.
+    """
+
+    metadata: Mapping[str, str]
+    described: Mapping[str, Any]
+    data: memoryview
+
+    def container(self) -> Container:
+        """The container of the file, not verified yet; nothing of its content is copied.
+
+        Raises:
+            ContainerError: an entry is not described as bytes.
+            TruncatedError: the file is shorter than it says.
+            StreamRangeError: entries overlap, leave holes, or end elsewhere than the file.
+        """
+        return Container(_entries(self.described, self.data), self.metadata)
+
+
+def outline(data: memoryview, limits: ReadLimits) -> Outline:
+    """The outline of a file.
 
     Raises:
-        TruncatedError: the file is shorter than it says.
-        LimitError: its header is larger than allowed.
-        ContainerError: its header is malformed.
-        StreamRangeError: entries overlap, leave holes, or end elsewhere than the file.
+        TruncatedError: the file is shorter than its header.
+        LimitError: the header is larger than allowed.
+        ContainerError: it is malformed.
     """
     if len(data) < _LENGTH.size:
         raise TruncatedError(f"a file of {len(data)} bytes is no packed model")
     (size,) = _LENGTH.unpack(data[: _LENGTH.size])
-    check_limit("bytes of the file's header", size, limits.header_bytes)
+    check_limit(
+        "the file is no packed model, or its header has too many bytes", size, limits.header_bytes
+    )
     start = _LENGTH.size + size
     if start > len(data):
         raise TruncatedError(f"the header takes {size:,} bytes, the file has {len(data):,}")
     header = _parse(bytes(data[_LENGTH.size : start]))
     metadata = _text_only(header.pop(_METADATA, {}))
-    return Container(_entries(header, data[start:]), metadata)
+    return Outline(metadata, header, data[start:])
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -119,9 +145,9 @@ def _text_only(metadata: Any) -> dict[str, str]:
     return metadata
 
 
-def _entries(header: dict[str, Any], data: memoryview) -> dict[str, memoryview]:
+def _entries(described: Mapping[str, Any], data: memoryview) -> dict[str, memoryview]:
     """The content of each entry; together they are all of `data`, without overlap."""
-    ranges = {name: _range(name, entry) for name, entry in header.items()}
+    ranges = {name: _range(name, entry) for name, entry in described.items()}
     covered = 0
     for name, (start, end) in sorted(ranges.items(), key=lambda item: item[1]):
         if start != covered:

@@ -1,6 +1,6 @@
 """What can be wrong with a packed file: one class a cause, so that callers and tests can tell.
 
-All but the last are `PackedFileError`s; reading a packed file raises nothing else,
+All but the last are subclasses of `PackedFileError`; reading a packed file raises nothing else,
 whatever the file holds.
 """
 

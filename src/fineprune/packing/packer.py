@@ -22,7 +22,7 @@ from fineprune.packing.pool import share_tables
 from fineprune.packing.precision import Precision, Role
 from fineprune.packing.quantize import to_tensor
 from fineprune.packing.report import PackReport, TensorReport
-from fineprune.packing.source import Source, read_source
+from fineprune.packing.source import WEIGHTS, Source, read_source
 from fineprune.packing.tables import fit, tables_bytes
 from fineprune.packing.tensors import Tensor
 
@@ -48,13 +48,12 @@ def pack(
         What was kept, lost and written, by tensor.
 
     Raises:
-        CheckpointError: the source is no finalized model, or there is no folder for the file.
+        CheckpointError: the source is no finalized model, or the file cannot stand where it shall.
         PrecisionError: there is no such number of bits.
     """
     precision = Precision(bits, embedding_bits)
     path = Path(file)
-    if not path.parent.is_dir():
-        raise CheckpointError(f"{path.parent} is no folder; create it first")
+    _check_target(path, Path(source))
     model = read_source(Path(source))
     packed = [_pack_tensor(model, tied, precision) for tied in _tied(model.tensors)]
     entries = _entries(packed) | {
@@ -65,6 +64,17 @@ def pack(
     with replacing(path) as temporary, temporary.open("wb") as stream:
         stream.writelines(to_parts(container))
     return _report(packed, entries, path.stat().st_size)
+
+
+def _check_target(file: Path, source: Path) -> None:
+    """Refuses what no file can replace, and what packing must not: the weights that it reads."""
+    if not file.parent.is_dir():
+        raise CheckpointError(f"{file.parent} is no folder; create it first")
+    if file.is_dir():
+        raise CheckpointError(f"{file} is a folder; name a file")
+    weights = source / WEIGHTS
+    if file.exists() and weights.exists() and file.samefile(weights):
+        raise CheckpointError(f"{file} holds the weights that are to be packed; name another file")
 
 
 @dataclass(frozen=True, eq=False)

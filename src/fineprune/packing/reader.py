@@ -6,8 +6,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from fineprune.errors import PackedFileError
 from fineprune.packing import attachments, codec, names
-from fineprune.packing.container import Container, from_bytes
+from fineprune.packing.container import Container, outline
 from fineprune.packing.cursor import Cursor
 from fineprune.packing.errors import ContainerError, MetadataError, VersionError
 from fineprune.packing.header import Header
@@ -30,16 +31,20 @@ def read_packed(file: str | Path, *, limits: ReadLimits | None = None) -> Packed
     """
     path = Path(file)
     if not path.is_file():
-        raise ContainerError(f"{path} is no file")
+        raise ContainerError(f"{path} is no file; expected a packed model")
     limits = limits or ReadLimits()
-    check_limit("bytes of the file", path.stat().st_size, limits.file_bytes)
-    return from_packed_bytes(path.read_bytes(), limits)
+    check_limit(f"bytes of {path}", path.stat().st_size, limits.file_bytes)
+    try:
+        return from_packed_bytes(path.read_bytes(), limits)
+    except PackedFileError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def from_packed_bytes(data: bytes, limits: ReadLimits) -> PackedModel:
     """Reads the content of a packed file; see `read_packed`."""
-    container = from_bytes(memoryview(data), limits)
-    _check_version(container.metadata)
+    announced = outline(memoryview(data), limits)
+    _check_version(announced.metadata)  # first: another version may have other rules for the rest
+    container = announced.container()
     container.verify()
     provenance = _json_object(container.metadata, names.PROVENANCE_KEY)
     tied = _json_object(container.metadata, names.TIED_KEY)

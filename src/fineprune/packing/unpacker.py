@@ -1,15 +1,11 @@
 """From a packed file back to a plain folder."""
 
 import json
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from fineprune.errors import CheckpointError
+from fineprune.files import new_folder
 from fineprune.packing.limits import ReadLimits
 from fineprune.packing.model import PackedModel
 from fineprune.packing.reader import read_packed
@@ -26,10 +22,10 @@ def unpack(file: str | Path, target: str | Path, *, limits: ReadLimits | None = 
 
     Raises:
         PackedFileError: the file is no packed model, or a damaged one.
-        CheckpointError: there is something at the target already.
+        FolderTakenError: there is something at the target already.
     """
     model = read_packed(file, limits=limits)
-    with _appearing(Path(target)) as folder:
+    with new_folder(Path(target)) as folder:
         _write(model, folder)
 
 
@@ -42,18 +38,3 @@ def _write(model: PackedModel, folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which takes its name when all went well and is gone when not."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CheckpointError(f"{folder} is there already; name a folder that is not")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    temporary.mkdir()
-    try:
-        yield temporary
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
