@@ -11,8 +11,21 @@ import pytest
 import fineprune
 from fineprune.errors import FinepruneError, MissingExtraError
 from fineprune.extras import needs
+from tests.packing.folders import tiny_tensors, write_folder
 
-HEAVY = ("torch", "transformers", "datasets", "numpy", "pydantic", "rich", "typer")
+OF_TRAIN = ("torch", "transformers", "datasets", "pydantic")
+HEAVY = (*OF_TRAIN, "numpy", "rich", "typer")
+
+NO_TORCH = """
+import sys
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, NoTorch())
+import fineprune
+"""
+"""What a program starts with to see an installation without PyTorch."""
 
 
 def python(code: str) -> str:
@@ -79,17 +92,10 @@ def test_mistake_of_our_own_is_not_called_a_missing_dependency() -> None:
         importlib.import_module("fineprune.no_such_module")
 
 
-@pytest.mark.parametrize("name", fineprune._LAZY)
+@pytest.mark.parametrize("name", fineprune._TRAIN)
 def test_without_pytorch_a_name_says_what_to_install(name: str) -> None:
     message = python(
-        f"""
-import sys
-class NoTorch:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
-sys.meta_path.insert(0, NoTorch())
-import fineprune
+        f"""{NO_TORCH}
 try:
     from fineprune import {name}
 except fineprune.FinepruneError as error:
@@ -98,3 +104,25 @@ except fineprune.FinepruneError as error:
     )
     assert message.startswith(f"MissingExtraError fineprune.{name} needs the package 'torch'")
     assert message.endswith('pip install "fineprune[train]"')
+
+
+def test_names_of_the_base_load_without_pytorch() -> None:
+    names = ", ".join(fineprune._BASE)
+    assert python(f"{NO_TORCH}\nfrom fineprune import {names}\nprint(pack)").startswith("<function")
+
+
+def test_packing_and_reading_load_no_pytorch(tmp_path: Path) -> None:
+    write_folder(tmp_path / "plain", tiny_tensors())
+    loaded = python(
+        f"""
+import os, sys
+from fineprune import pack, read_packed, unpack
+os.chdir({str(tmp_path)!r})
+pack("plain", "packed")
+[tensor.to_array() for tensor in read_packed("packed").tensors.values()]
+unpack("packed", "again")
+print([name for name in {OF_TRAIN} if name in sys.modules])
+"""
+    )
+    assert loaded == "[]"
+    assert (tmp_path / "again/model.safetensors").is_file()

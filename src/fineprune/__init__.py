@@ -1,9 +1,10 @@
 """Fine-prune a transformer encoder, ship it as one small file, run it on a CPU.
 
-All public names stand here. Those that need PyTorch are imported on first use, so that
-`import fineprune` is quick and works without it.
+All public names stand here. They are imported on first use, so that `import fineprune` is quick,
+and works without PyTorch.
 """
 
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,16 @@ from fineprune.errors import FinepruneError
 from fineprune.extras import needs
 
 if TYPE_CHECKING:
+    from fineprune.packing import DenseTensor as DenseTensor
+    from fineprune.packing import PackedModel as PackedModel
+    from fineprune.packing import PackReport as PackReport
+    from fineprune.packing import ReadLimits as ReadLimits
+    from fineprune.packing import Scales as Scales
+    from fineprune.packing import SparseTensor as SparseTensor
+    from fineprune.packing import TensorReport as TensorReport
+    from fineprune.packing import pack as pack
+    from fineprune.packing import read_packed as read_packed
+    from fineprune.packing import unpack as unpack
     from fineprune.pruning import L0 as L0
     from fineprune.pruning import KeepFraction as KeepFraction
     from fineprune.pruning import Magnitude as Magnitude
@@ -28,8 +39,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Public name -> module that defines it. All of these modules need PyTorch.
-_LAZY = {
+# Public name -> module that defines it.
+_BASE = {
+    "DenseTensor": "fineprune.packing",
+    "PackReport": "fineprune.packing",
+    "PackedModel": "fineprune.packing",
+    "ReadLimits": "fineprune.packing",
+    "Scales": "fineprune.packing",
+    "SparseTensor": "fineprune.packing",
+    "TensorReport": "fineprune.packing",
+    "pack": "fineprune.packing",
+    "read_packed": "fineprune.packing",
+    "unpack": "fineprune.packing",
+}
+# The same for modules that need PyTorch.
+_TRAIN = {
     "L0": "fineprune.pruning",
     "KeepFraction": "fineprune.pruning",
     "Magnitude": "fineprune.pruning",
@@ -45,6 +69,7 @@ _LAZY = {
     "Distillation": "fineprune.training.distillation",
     "FinePruningTrainer": "fineprune.training.trainer",
 }
+_LAZY = _BASE | _TRAIN
 
 __all__ = ["FinepruneError", "__version__", *_LAZY]
 
@@ -52,7 +77,7 @@ __all__ = ["FinepruneError", "__version__", *_LAZY]
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with needs("train", what=f"fineprune.{name}"):
+    with needs("train", what=f"fineprune.{name}") if name in _TRAIN else nullcontext():
         value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value  # the next access does not come here
     return value
