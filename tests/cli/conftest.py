@@ -1,10 +1,14 @@
-"""The command line in this process, and a workspace for runs."""
+"""The command line in this process, what its tests look at, and a workspace for runs."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from transformers.utils import logging as transformers_logging
 
 from fineprune.cli.main import main
@@ -53,3 +57,33 @@ def fineprune(
         return Outcome(end.value.code, *capfd.readouterr())
 
     return run
+
+
+def write(values: dict[str, Any], folder: Path) -> Path:
+    """A recipe's file."""
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+def names(folder: Path) -> set[str]:
+    """What a folder holds."""
+    return {path.name for path in folder.iterdir()}
+
+
+def one_object(text: str) -> dict[str, Any]:
+    """The one JSON object that the text is."""
+    assert len(text.splitlines()) == 1
+    found = json.loads(text, parse_constant=pytest.fail)
+    assert isinstance(found, dict)
+    return found
+
+
+def assert_one_line(fineprune: Command, *arguments: object, said: str) -> None:
+    """A command that fails, and tells why on one line."""
+    found = fineprune(*arguments)
+    assert found.code == 2
+    assert found.out == ""
+    [line] = found.err.splitlines()
+    assert line.startswith("fineprune: ")
+    assert said in line

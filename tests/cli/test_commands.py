@@ -4,36 +4,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, assert_one_line, names, one_object, write
 from tests.workspace import KINDS, VALIDATION_EXAMPLES, Kind, Workspace
 
 SOFT = {"name": "soft_movement", "final_lambda": 1}
-
-
-def write(values: dict[str, Any], folder: Path) -> Path:
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(values), encoding="utf-8")
-    return path
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-def one_object(text: str) -> dict[str, Any]:
-    """The one JSON object that the text is."""
-    assert len(text.splitlines()) == 1
-    found = json.loads(text, parse_constant=pytest.fail)
-    assert isinstance(found, dict)
-    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -178,15 +158,6 @@ def test_checkpoints_of_the_original_code_carry_no_level(
 # What is wrong is told on one line, and nothing is left half-written.
 
 
-def assert_one_line(fineprune: Command, *arguments: object, said: str) -> None:
-    found = fineprune(*arguments)
-    assert found.code == 2
-    assert found.out == ""
-    [line] = found.err.splitlines()
-    assert line.startswith("fineprune: ")
-    assert said in line
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -224,7 +195,8 @@ def test_without_a_command_there_is_help(fineprune: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["evaluate"], ["count"], ["finalize"], ["demo"]]
+    "command",
+    [[], ["train"], ["evaluate"], ["count"], ["finalize"], ["pack"], ["unpack"], ["demo"]],
 )
 def test_help(command: list[str], fineprune: Command) -> None:
     found = fineprune(*command, "--help")

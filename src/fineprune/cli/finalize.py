@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
-from fineprune.cli.options import MethodOption, ModelArgument, ThresholdOption
+from fineprune.cli.options import MethodOption, ThresholdOption
 from fineprune.extras import needs
 
 
 def finalize(
-    source: ModelArgument,
+    source: Annotated[
+        Path,
+        typer.Argument(help="A run, a checkpoint, or one of the original code.", metavar="SOURCE"),
+    ],
     target: Annotated[Path, typer.Argument(help="The folder to write.", metavar="TARGET")],
     *,
     method: MethodOption = None,

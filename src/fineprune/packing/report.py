@@ -71,7 +71,6 @@ class PackReport:
     Attributes:
         tensors: in the file's order; tied weights once.
         file_bytes: of the packed file.
-        source_bytes: of the weights before, at four bytes each.
     """
 
     tensors: tuple[TensorReport, ...]
@@ -79,7 +78,7 @@ class PackReport:
 
     @property
     def source_bytes(self) -> int:
-        """Of the weights as float32."""
+        """Of the weights before, at four bytes each."""
         return 4 * sum(tensor.elements for tensor in self.tensors)
 
     @property

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from fineprune.errors import FinepruneError
 from fineprune.packing import unpack
 
 
@@ -17,6 +18,7 @@ def model_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         PackedFileError: `path` is a file, but no packed model, or a damaged one.
+        FinepruneError: the block's own, which names the packed file in place of its folder.
     """
     if not path.is_file():
         yield path
@@ -24,4 +26,7 @@ def model_folder(path: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix="fineprune-") as scratch:
         folder = Path(scratch) / path.stem
         unpack(path, folder)
-        yield folder
+        try:
+            yield folder
+        except FinepruneError as error:
+            raise type(error)(str(error).replace(str(folder), str(path))) from error
