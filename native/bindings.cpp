@@ -1,0 +1,324 @@
+// The Python face: checks dtype and shape, releases the GIL, knows nothing else.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "embedding.hpp"
+#include "encoder.hpp"
+#include "instruction_set.hpp"
+#include "matrix.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace fineprune {
+namespace {
+
+using Array = nb::ndarray<nb::ro>;
+
+std::string dtype_name(const nb::dlpack::dtype& dtype) {
+  using Code = nb::dlpack::dtype_code;
+  const std::string bits = std::to_string(dtype.bits);
+  switch (static_cast<Code>(dtype.code)) {
+    case Code::Float: return "float" + bits;
+    case Code::Int: return "int" + bits;
+    case Code::UInt: return "uint" + bits;
+    default: return "another type of " + bits + " bits";
+  }
+}
+
+bool is_contiguous(const Array& array) {
+  std::int64_t expected = 1;
+  for (std::size_t i = array.ndim(); i-- > 0;) {
+    if (array.shape(i) > 1 && array.stride(i) != expected) return false;
+    expected *= static_cast<std::int64_t>(array.shape(i));
+  }
+  return true;
+}
+
+void check_layout(const Array& array, const char* name, std::size_t rank) {
+  if (array.device_type() != nb::device::cpu::value)
+    throw std::invalid_argument(std::string(name) + " must be in the memory of the CPU");
+  if (array.ndim() != rank)
+    throw std::invalid_argument(std::string(name) + " must have " + std::to_string(rank) +
+                                (rank == 1 ? " axis" : " axes") + ", got " +
+                                std::to_string(array.ndim()));
+  if (!is_contiguous(array))
+    throw std::invalid_argument(std::string(name) + " must be C-contiguous");
+}
+
+[[noreturn]] void refuse_dtype(const Array& array, const char* name, const std::string& expected) {
+  throw std::invalid_argument(std::string(name) + " must be " + expected + ", got " +
+                              dtype_name(array.dtype()));
+}
+
+template <class Element>
+std::span<const Element> elements(const Array& array) {
+  return {static_cast<const Element*>(array.data()), array.size()};
+}
+
+template <class Element>
+std::span<const Element> as(const Array& array, const char* name, std::size_t rank = 1) {
+  check_layout(array, name, rank);
+  if (array.dtype() != nb::dtype<Element>())
+    refuse_dtype(array, name, dtype_name(nb::dtype<Element>()));
+  return elements<Element>(array);
+}
+
+Array as_array(nb::handle object, const char* name) {
+  Array array;
+  if (!nb::try_cast(object, array))
+    throw std::invalid_argument(std::string(name) + " must be an array");
+  return array;
+}
+
+std::span<const float> optional_scales(const std::optional<Array>& scales) {
+  return scales ? as<float>(*scales, "scales") : std::span<const float>{};
+}
+
+Values weight_values(const Array& values, std::size_t rank) {
+  check_layout(values, "values", rank);
+  if (values.dtype() == nb::dtype<float>()) return elements<float>(values);
+  if (values.dtype() == nb::dtype<std::int8_t>()) return elements<std::int8_t>(values);
+  refuse_dtype(values, "values", "float32 or int8");
+}
+
+ColumnIndices column_indices_of(const Array& indices) {
+  check_layout(indices, "column_indices", 1);
+  if (indices.dtype() == nb::dtype<std::uint16_t>()) return elements<std::uint16_t>(indices);
+  if (indices.dtype() == nb::dtype<std::uint32_t>()) return elements<std::uint32_t>(indices);
+  refuse_dtype(indices, "column_indices", "uint16 or uint32");
+}
+
+/// Calls `make` with the kernels of that precision on that instruction set.
+template <class Make>
+auto with_kernels(const std::string& precision, const std::string& name, const Make& make) {
+  const InstructionSet& set = instruction_set(name);
+  if (precision == "float32") return make(*set.kernels<float>());
+  throw std::invalid_argument("precision must be \"float32\" or \"bf16\", got \"" + precision +
+                              "\"");
+}
+
+std::shared_ptr<const Matrix> sparse_matrix(int rows, int columns, const Array& row_pointers,
+                                            const Array& column_indices, const Array& values,
+                                            const std::optional<Array>& scales,
+                                            const std::string& precision,
+                                            const std::string& instruction_set) {
+  return with_kernels(precision, instruction_set,
+                      [&](const auto& kernels) -> std::shared_ptr<const Matrix> {
+                        return make_sparse(kernels, rows, columns,
+                                           as<std::int32_t>(row_pointers, "row_pointers"),
+                                           column_indices_of(column_indices),
+                                           weight_values(values, 1), optional_scales(scales));
+                      });
+}
+
+std::shared_ptr<const Matrix> dense_matrix(int rows, int columns, const Array& values,
+                                           const std::optional<Array>& scales,
+                                           const std::string& precision,
+                                           const std::string& instruction_set) {
+  return with_kernels(precision, instruction_set,
+                      [&](const auto& kernels) -> std::shared_ptr<const Matrix> {
+                        return make_dense(kernels, rows, columns,
+                                          weight_values(values, values.ndim() == 2 ? 2 : 1),
+                                          optional_scales(scales));
+                      });
+}
+
+/// A new array of shape (rows, columns), which `fill` writes without the GIL.
+template <class Fill>
+nb::object new_array(std::size_t rows, std::size_t columns, const Fill& fill) {
+  auto data = std::make_unique<float[]>(rows * columns);
+  const std::span<float> span(data.get(), rows * columns);
+  {
+    const nb::gil_scoped_release released;
+    fill(span);
+  }
+  nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<float*>(p); });
+  data.release();
+  return nb::cast(nb::ndarray<nb::numpy, float>(span.data(), {rows, columns}, owner));
+}
+
+nb::object multiply(const Matrix& matrix, const Array& x) {
+  const auto input = as<float>(x, "x", 2);
+  if (x.shape(1) != static_cast<std::size_t>(matrix.columns()))
+    throw std::invalid_argument("x must be of shape (tokens, " + std::to_string(matrix.columns()) +
+                                "), got (" + std::to_string(x.shape(0)) + ", " +
+                                std::to_string(x.shape(1)) + ")");
+  if (x.shape(0) > std::numeric_limits<int>::max() / 2)
+    throw std::invalid_argument("x has too many tokens");
+  const int tokens = static_cast<int>(x.shape(0));
+  return new_array(x.shape(0), static_cast<std::size_t>(matrix.rows()),
+                   [&](std::span<float> output) { matrix.multiply(input, tokens, output); });
+}
+
+double seconds(const Matrix& matrix, int tokens, int repeats) {
+  if (tokens < 1 || repeats < 1)
+    throw std::invalid_argument("tokens and repeats must be at least 1, got " +
+                                std::to_string(tokens) + " and " + std::to_string(repeats));
+  const nb::gil_scoped_release released;
+  return matrix.seconds(tokens, repeats);
+}
+
+std::shared_ptr<Embedding> embedding(int rows, int columns, const Array& values,
+                                     const std::optional<Array>& scales) {
+  check_layout(values, "values", values.ndim() == 2 ? 2 : 1);
+  // The arrays themselves own the memory. Both are destroyed with the GIL held, by Python.
+  const auto owner = std::make_shared<std::pair<Array, std::optional<Array>>>(values, scales);
+  const auto make = [&](auto span) {
+    return std::make_shared<Embedding>(rows, columns, span, optional_scales(scales), owner);
+  };
+  if (values.dtype() == nb::dtype<float>()) return make(elements<float>(values));
+  if (values.dtype() == nb::dtype<std::int8_t>()) return make(elements<std::int8_t>(values));
+  if (values.dtype() == nb::dtype<std::uint16_t>() ||
+      values.dtype() == nb::dlpack::dtype{std::uint8_t(nb::dlpack::dtype_code::Float), 16, 1})
+    return make(elements<float16>(values));
+  refuse_dtype(values, "values", "float32, float16 (or its bits as uint16) or int8");
+}
+
+nb::object item(const nb::dict& dict, const char* name) {
+  if (!dict.contains(name))
+    throw std::invalid_argument("expected an entry \"" + std::string(name) + "\"");
+  return dict[name];
+}
+
+/// The two parts of an entry such as (Matrix, bias).
+std::pair<nb::object, nb::object> pair_of(const nb::object& entry, const char* name) {
+  nb::tuple parts;
+  if (!nb::try_cast(entry, parts) || parts.size() != 2)
+    throw std::invalid_argument("\"" + std::string(name) + "\" must be a tuple of two");
+  return {parts[0], parts[1]};
+}
+
+template <class Part>
+std::shared_ptr<const Part> part(const nb::object& object, const char* name, const char* type) {
+  std::shared_ptr<const Part> pointer;
+  if (object.is_none() || !nb::try_cast(object, pointer))
+    throw std::invalid_argument("\"" + std::string(name) + "\" must hold " + type);
+  return pointer;
+}
+
+std::vector<float> floats(const nb::object& object, const char* name) {
+  const Array array = as_array(object, name);
+  const auto span = as<float>(array, name);
+  return {span.begin(), span.end()};
+}
+
+Affine affine(const nb::object& entry, const char* name) {
+  const auto [weight, bias] = pair_of(entry, name);
+  return {part<Matrix>(weight, name, "a Matrix"), floats(bias, name)};
+}
+
+Norm norm(const nb::dict& dict, const char* name) {
+  const auto [weight, bias] = pair_of(item(dict, name), name);
+  return {floats(weight, name), floats(bias, name)};
+}
+
+std::shared_ptr<const Embedding> table(const nb::dict& dict, const char* name) {
+  const nb::object object = item(dict, name);
+  if (object.is_none()) return nullptr;
+  return part<Embedding>(object, name, "an Embedding");
+}
+
+Embeddings embeddings_of(const nb::dict& dict) {
+  Embeddings embeddings{table(dict, "word"), table(dict, "position"), table(dict, "type"),
+                        norm(dict, "norm"), std::nullopt};
+  const nb::object projection = item(dict, "projection");
+  if (!projection.is_none()) embeddings.projection = affine(projection, "projection");
+  return embeddings;
+}
+
+Layer layer_of(const nb::dict& dict) {
+  const auto entry = [&](const char* name) { return affine(item(dict, name), name); };
+  return {entry("query"),  entry("key"), entry("value"), entry("output"),
+          norm(dict, "attention_norm"), entry("up"),  entry("down"), norm(dict, "output_norm")};
+}
+
+Activation activation_of(const std::string& name) {
+  if (name == "gelu") return Activation::gelu;
+  if (name == "gelu_tanh") return Activation::gelu_tanh;
+  if (name == "relu") return Activation::relu;
+  throw std::invalid_argument("activation must be \"gelu\", \"gelu_tanh\" or \"relu\", got \"" +
+                              name + "\"");
+}
+
+std::unique_ptr<Encoder> encoder(const nb::dict& embeddings, const std::vector<nb::dict>& layers,
+                                 int heads, float epsilon, const std::string& activation,
+                                 const std::string& precision, const std::string& instruction_set,
+                                 int threads) {
+  std::vector<Layer> parts;
+  for (const nb::dict& layer : layers) parts.push_back(layer_of(layer));
+  const EncoderConfig config{heads, epsilon, activation_of(activation), threads};
+  return with_kernels(precision, instruction_set, [&](const auto& kernels) {
+    return make_encoder(kernels, embeddings_of(embeddings), std::move(parts), config);
+  });
+}
+
+nb::object run(Encoder& encoder, const Array& tokens, const Array& positions, const Array& types,
+               const Array& lengths, bool first_only) {
+  const Batch batch{as<std::int32_t>(tokens, "tokens"), as<std::int32_t>(positions, "positions"),
+                    as<std::int32_t>(types, "types"), as<std::int32_t>(lengths, "lengths")};
+  const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
+  return new_array(rows, static_cast<std::size_t>(encoder.hidden_size()),
+                   [&](std::span<float> output) { encoder.run(batch, first_only, output); });
+}
+
+std::vector<std::string> names_of_instruction_sets() {
+  std::vector<std::string> names;
+  for (const InstructionSet* set : instruction_sets()) names.emplace_back(set->name);
+  return names;
+}
+
+bool has_bf16() {
+  for (const InstructionSet* set : instruction_sets())
+    if (set->kernels<bfloat16>() != nullptr) return true;
+  return false;
+}
+
+}  // namespace
+}  // namespace fineprune
+
+NB_MODULE(_native, module) {
+  using namespace fineprune;
+
+  module.def("instruction_sets", names_of_instruction_sets);
+  module.def("has_bf16", has_bf16);
+
+  nb::class_<Matrix>(module, "Matrix")
+      .def_static("sparse", sparse_matrix, "rows"_a, "columns"_a, "row_pointers"_a,
+                  "column_indices"_a, "values"_a, "scales"_a.none(), nb::kw_only(), "precision"_a,
+                  "instruction_set"_a)
+      .def_static("dense", dense_matrix, "rows"_a, "columns"_a, "values"_a, "scales"_a.none(),
+                  nb::kw_only(), "precision"_a, "instruction_set"_a)
+      .def_prop_ro("rows", &Matrix::rows)
+      .def_prop_ro("columns", &Matrix::columns)
+      .def_prop_ro("kept", &Matrix::kept)
+      .def_prop_ro("kind", [](const Matrix& m) { return m.is_sparse() ? "sparse" : "dense"; })
+      .def_prop_ro("nbytes", &Matrix::bytes)
+      .def("multiply", multiply, "x"_a)
+      .def("seconds", seconds, "tokens"_a, "repeats"_a);
+
+  nb::class_<Embedding>(module, "Embedding")
+      .def(nb::new_(&embedding), "rows"_a, "columns"_a, "values"_a, "scales"_a.none())
+      .def_prop_ro("rows", &Embedding::rows)
+      .def_prop_ro("columns", &Embedding::columns);
+
+  nb::class_<Encoder>(module, "Encoder")
+      .def(nb::new_(&encoder), "embeddings"_a, "layers"_a, nb::kw_only(), "heads"_a, "epsilon"_a,
+           "activation"_a, "precision"_a, "instruction_set"_a, "threads"_a)
+      .def_prop_ro("hidden_size", &Encoder::hidden_size)
+      .def("run", run, "tokens"_a, "positions"_a, "types"_a, "lengths"_a, nb::kw_only(),
+           "first_only"_a = false);
+}

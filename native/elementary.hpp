@@ -1,0 +1,73 @@
+#pragma once
+// Exponential, and the activation functions, on vectors.
+
+#include "kernels.hpp"
+#include "simd.hpp"
+
+namespace fineprune::FINEPRUNE_ISA {
+
+/// exp(x) within 3 ulp for x in [-87, 88]; what lies outside is clamped to that range.
+///
+/// exp(x) = 2^n exp(r) with |r| <= ln(2) / 2; the polynomial in r is a weighted least-squares fit
+/// (relative error 4e-9). Adding 1.5 * 2^23 rounds to the nearest integer and leaves n in the low
+/// bits; ln(2) is subtracted in two parts, so that r stays exact.
+inline Floats exponential(Floats x) {
+  constexpr float log2_e = 1.442695041f;
+  constexpr float ln2_high = 0.693359375f;
+  constexpr float ln2_low = -2.12194440e-4f;
+  const Floats rounder = broadcast(12582912.0f);
+
+  x = minimum(maximum(x, broadcast(-87.0f)), broadcast(88.0f));
+  const Floats shifted = x * log2_e + rounder;
+  const Floats n = shifted - rounder;
+  const Floats r = (x - n * ln2_high) - n * ln2_low;
+  Floats p = broadcast(1.394646539e-03f);
+  p = p * r + 8.369164326e-03f;
+  p = p * r + 4.166626287e-02f;
+  p = p * r + 1.666651588e-01f;
+  p = p * r + 5.000000081e-01f;
+  p = p * (r * r) + (r + 1.0f);
+  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(p) +
+                                  (reinterpret_cast<Ints>(shifted) << 23));
+}
+
+inline Floats relu(Floats x) { return maximum(x, Floats{}); }
+
+/// x Phi(x), with the exact normal distribution function, within 1e-6.
+///
+/// erf(x / sqrt(2)) = x P(x^2) up to |x| = 5.3, where it is 1 - 1.2e-7. P is a least-squares fit
+/// at Chebyshev nodes in t = 2 (x / 5.3)^2 - 1: in t, unlike in x^2, its terms do not cancel.
+inline Floats gelu(Floats x) {
+  constexpr float coefficients[] = {
+      3.307820489e-03f,  -3.042613677e-03f, 3.929728681e-03f,  -1.072431254e-02f,
+      1.911899359e-02f,  -2.690265517e-02f, 3.738625467e-02f,  -5.045702719e-02f,
+      6.422885819e-02f,  -7.919337043e-02f, 9.852444719e-02f,  -1.330365270e-01f,
+      2.667851598e-01f};
+  constexpr float bound = 5.3f;
+
+  const Floats clamped = minimum(maximum(x, broadcast(-bound)), broadcast(bound));
+  const Floats t = clamped * clamped * (2.0f / (bound * bound)) - 1.0f;
+  Floats p = broadcast(-1.245560547e-03f);
+  for (const float coefficient : coefficients) p = p * t + coefficient;
+  const Floats half = x * 0.5f;
+  return half * (clamped * p) + half;
+}
+
+/// The tanh form of GELU: x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
+inline Floats gelu_tanh(Floats x) {
+  constexpr float twice_root = 1.595769122f;
+  const Floats inner = x * (x * x * 0.044715f + 1.0f);
+  return x / (exponential(inner * -twice_root) + 1.0f);
+}
+
+inline Floats activate(Activation activation, Floats x) {
+  switch (activation) {
+    case Activation::relu: return relu(x);
+    case Activation::gelu: return gelu(x);
+    case Activation::gelu_tanh: return gelu_tanh(x);
+    case Activation::none: break;
+  }
+  return x;
+}
+
+}  // namespace fineprune::FINEPRUNE_ISA

@@ -1,0 +1,429 @@
+#include "encoder.hpp"
+
+#include <cmath>
+#include <mutex>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include "layout.hpp"
+#include "thread_pool.hpp"
+#include "tiles.hpp"
+
+namespace fineprune {
+namespace {
+
+void require(bool condition, const std::string& message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+/// An Affine whose matrix is known to take `Element`.
+template <class Element>
+class Affinity {
+ public:
+  Affinity(Affine affine, const char* name, int rows, int columns)
+      : weight_(std::dynamic_pointer_cast<const Linear<Element>>(affine.weight)),
+        bias_(std::move(affine.bias)) {
+    require(weight_ != nullptr, std::string(name) + " was prepared for another precision");
+    require(weight_->rows() == rows && weight_->columns() == columns,
+            std::string(name) + " must be of shape (" + std::to_string(rows) + ", " +
+                std::to_string(columns) + "), got (" + std::to_string(weight_->rows()) + ", " +
+                std::to_string(weight_->columns()) + ")");
+    require(bias_.size() == static_cast<std::size_t>(rows),
+            std::string(name) + " needs " + std::to_string(rows) + " biases, got " +
+                std::to_string(bias_.size()));
+  }
+
+  /// This member's rows of one tile; the other members do the others.
+  void apply(const Team& team, int width, const Element* input, Epilogue<Element> epilogue) const {
+    epilogue.bias = bias_.data();
+    weight_->apply(weight_->share(team.member(), team.members()), width, input, epilogue);
+  }
+
+  int rows() const { return weight_->rows(); }
+
+ private:
+  std::shared_ptr<const Linear<Element>> weight_;
+  std::vector<float> bias_;
+};
+
+void check_norm(const Norm& norm, const char* name, int size) {
+  require(norm.weight.size() == static_cast<std::size_t>(size) &&
+              norm.bias.size() == static_cast<std::size_t>(size),
+          std::string(name) + " needs " + std::to_string(size) + " weights and biases, got " +
+              std::to_string(norm.weight.size()) + " and " + std::to_string(norm.bias.size()));
+}
+
+template <class Element>
+struct TiledLayer {
+  Affinity<Element> query, key, value, output;
+  Norm attention_norm;
+  Affinity<Element> up, down;
+  Norm output_norm;
+
+  TiledLayer(Layer layer, int hidden)
+      : query(std::move(layer.query), "query", hidden, hidden),
+        key(std::move(layer.key), "key", hidden, hidden),
+        value(std::move(layer.value), "value", hidden, hidden),
+        output(std::move(layer.output), "output", hidden, hidden),
+        attention_norm(std::move(layer.attention_norm)),
+        up(checked_up(layer, hidden)),
+        down(std::move(layer.down), "down", hidden, up.rows()),
+        output_norm(std::move(layer.output_norm)) {
+    check_norm(attention_norm, "attention_norm", hidden);
+    check_norm(output_norm, "output_norm", hidden);
+  }
+
+ private:
+  static Affinity<Element> checked_up(Layer& layer, int hidden) {
+    const int intermediate = layer.up.weight->rows();
+    return {std::move(layer.up), "up", intermediate, hidden};
+  }
+};
+
+/// The state of a token on its way through the layers, in float32, and the copy of it that linears
+/// read. In float32 they are the same memory.
+template <class Element>
+class Stream {
+ public:
+  void reserve(std::size_t size) {
+    wide_.reserve(size);
+    if constexpr (!shared) narrow_.reserve(size);
+  }
+  float* wide(std::size_t offset) const { return wide_.data() + offset; }
+  const Element* input(std::size_t offset) const {
+    if constexpr (shared) return wide(offset);
+    else return narrow_.data() + offset;
+  }
+  Element* narrow(std::size_t offset) const {
+    if constexpr (shared) return nullptr;
+    else return narrow_.data() + offset;
+  }
+
+ private:
+  static constexpr bool shared = std::is_same_v<Element, float>;
+  AlignedBuffer<float> wide_;
+  AlignedBuffer<Element> narrow_;
+};
+
+/// What one thread, or one team of threads, needs while it works on a tile.
+template <class Element>
+struct Scratch {
+  AlignedBuffer<Element> intermediate;  ///< [intermediate][width]
+  AlignedBuffer<float> sums;            ///< [hidden][width]
+  AlignedBuffer<float> scores;
+  AlignedBuffer<float> row;             ///< one token's embedding
+};
+
+template <class Element>
+class TiledEncoder final : public Encoder {
+ public:
+  TiledEncoder(const Kernels<Element>& kernels, Embeddings embeddings, std::vector<Layer> layers,
+               const EncoderConfig& config)
+      : kernels_(kernels),
+        config_(config),
+        embeddings_(std::move(embeddings)),
+        pool_(checked_threads(config)),
+        scratch_(static_cast<std::size_t>(config.threads)),
+        queues_(2 * layers.size() + 2) {
+    require(embeddings_.word != nullptr, "an encoder needs word embeddings");
+    require(!layers.empty(), "an encoder needs at least one layer");
+    embedding_size_ = embeddings_.word->columns();
+    hidden_ = layers.front().query.weight->columns();
+    require(config.heads > 0 && hidden_ % config.heads == 0,
+            "the hidden size, " + std::to_string(hidden_) + ", is not a multiple of " +
+                std::to_string(config.heads) + " heads");
+    head_size_ = hidden_ / config.heads;
+    check_table(embeddings_.position, "position");
+    check_table(embeddings_.type, "type");
+    check_norm(embeddings_.norm, "norm", embedding_size_);
+    if (embeddings_.projection)
+      projection_.emplace(std::move(*embeddings_.projection), "projection", hidden_,
+                          embedding_size_);
+    else
+      require(embedding_size_ == hidden_,
+              "embeddings of size " + std::to_string(embedding_size_) +
+                  " need a projection to the hidden size, " + std::to_string(hidden_));
+    for (Layer& layer : layers) layers_.emplace_back(std::move(layer), hidden_);
+    for (const auto& layer : layers_) intermediate_ = std::max(intermediate_, layer.up.rows());
+  }
+
+  int hidden_size() const override { return hidden_; }
+
+  void run(const Batch& batch, bool first_only, std::span<float> output) override {
+    check(batch);
+    const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
+    require(output.size() == rows * hidden_, "the output has the wrong size");
+    const std::lock_guard lock(mutex_);
+    layout_.arrange(batch.lengths, config_.heads);
+    reserve(batch);
+    for (WorkQueue& queue : queues_) queue.reset();
+    const Job job{batch, first_only, output};
+    pool_.run([this, &job](int thread) { forward(job, thread); });
+  }
+
+ private:
+  struct Job {
+    const Batch& batch;
+    bool first_only;
+    std::span<float> output;
+  };
+
+  static int checked_threads(const EncoderConfig& config) {
+    require(config.threads > 0,
+            "an encoder needs at least one thread, got " + std::to_string(config.threads));
+    return config.threads;
+  }
+
+  void check_table(const std::shared_ptr<const Embedding>& table, const char* name) const {
+    require(table == nullptr || table->columns() == embedding_size_,
+            std::string(name) + " embeddings must have " + std::to_string(embedding_size_) +
+                " columns as the word embeddings have");
+  }
+
+  static void check_ids(std::span<const std::int32_t> ids, std::size_t tokens,
+                        const std::shared_ptr<const Embedding>& table, const char* name) {
+    require(ids.size() == tokens, "expected " + std::to_string(tokens) + " " + name + ", got " +
+                                      std::to_string(ids.size()));
+    if (table == nullptr) return;
+    for (const std::int32_t id : ids)
+      require(id >= 0 && id < table->rows(),
+              std::string(name) + " must be from 0 to " + std::to_string(table->rows() - 1) +
+                  ", got " + std::to_string(id));
+  }
+
+  void check(const Batch& batch) const {
+    require(!batch.lengths.empty(), "the batch is empty");
+    std::int64_t tokens = 0;
+    for (const std::int32_t length : batch.lengths) {
+      require(length > 0, "a sequence has at least one token, got length " + std::to_string(length));
+      tokens += length;
+    }
+    require(static_cast<std::size_t>(tokens) == batch.tokens.size(),
+            "lengths sum to " + std::to_string(tokens) + ", but there are " +
+                std::to_string(batch.tokens.size()) + " tokens");
+    check_ids(batch.tokens, batch.tokens.size(), embeddings_.word, "tokens");
+    check_ids(batch.positions, batch.tokens.size(), embeddings_.position, "positions");
+    check_ids(batch.types, batch.tokens.size(), embeddings_.type, "types");
+  }
+
+  void reserve(const Batch& batch) {
+    const auto width = static_cast<std::size_t>(layout_.width());
+    const auto tiles = static_cast<std::size_t>(layout_.tiles());
+    const std::size_t hidden = tiles * width * hidden_;
+    embedded_.reserve(projection_ ? tiles * width * embedding_size_ : 0);
+    stream_.reserve(hidden);
+    queries_.reserve(hidden);
+    keys_.reserve(hidden);
+    values_.reserve(hidden);
+    const int longest = *std::max_element(batch.lengths.begin(), batch.lengths.end());
+    for (Scratch<Element>& scratch : scratch_) {
+      scratch.intermediate.reserve(width * intermediate_);
+      scratch.sums.reserve(width * hidden_);
+      scratch.scores.reserve(attention_workspace(longest));
+      scratch.row.reserve(embedding_size_);
+    }
+  }
+
+  void forward(const Job& job, int thread) {
+    auto queue = queues_.begin();
+    const auto& tiles = layout_.all_tiles();
+    share_tiles(tiles, thread, *queue++, [&](int tile, const Team& team) {
+      embed(job.batch, tile, team);
+      project_inputs(layers_.front(), tile, team);
+    });
+    pool_.barrier().wait(pool_.threads());
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const bool last = i + 1 == layers_.size();
+      const bool first_only = last && job.first_only;
+      const auto& units = first_only ? layout_.first_units() : layout_.units();
+      queue++->drain(static_cast<int>(units.size()),
+                     [&](int unit) { attend(units[unit], thread); });
+      pool_.barrier().wait(pool_.threads());
+      share_tiles(first_only ? layout_.first_tiles() : tiles, thread, *queue++,
+                  [&](int tile, const Team& team) {
+                    transform(layers_[i], tile, team);
+                    if (!last) project_inputs(layers_[i + 1], tile, team);
+                  });
+      pool_.barrier().wait(pool_.threads());
+    }
+    write(job, thread, *queue);
+  }
+
+  /// Whole tiles go to whichever thread is free. The last ones, too few for all threads, are done
+  /// by teams, each of which splits the rows of one tile.
+  template <class Work>
+  void share_tiles(const std::vector<int>& tiles, int thread, WorkQueue& queue, const Work& work) {
+    const int threads = pool_.threads();
+    const int count = static_cast<int>(tiles.size());
+    const int rest = count % threads;
+    queue.drain(count - rest, [&](int index) { work(tiles[index], Team::alone(thread)); });
+    if (rest == 0) return;
+    const Team team = pool_.team(thread, rest);
+    if (team.members() == 0) return;
+    team.wait();  // until the leader, whose scratch the team uses, is done with tiles of its own
+    work(tiles[count - rest + team.index()], team);
+  }
+
+  void embed(const Batch& batch, int tile, const Team& team) {
+    const int width = layout_.width();
+    const std::size_t place = static_cast<std::size_t>(tile) * width;
+    Stream<Element>& target = projection_ ? embedded_ : stream_;
+    const std::size_t offset = place * embedding_size_;
+    if (team.leads()) {
+      float* const row = scratch_[team.scratch()].row.data();
+      for (int lane = 0; lane < width; ++lane) {
+        std::fill_n(row, embedding_size_, 0.0f);
+        const int token = layout_.token(tile * width + lane);
+        if (token >= 0) add_embeddings(batch, token, row);
+        put_lane(row, embedding_size_, width, lane, target.wide(offset));
+      }
+      kernels_.normalize({.sums = target.wide(offset),
+                          .weight = embeddings_.norm.weight.data(),
+                          .bias = embeddings_.norm.bias.data(),
+                          .epsilon = config_.epsilon,
+                          .features = embedding_size_,
+                          .width = width,
+                          .wide = target.wide(offset),
+                          .narrow = target.narrow(offset)});
+    }
+    team.wait();
+    if (projection_) {
+      projection_->apply(team, width, embedded_.input(offset),
+                         {.wide = stream_.wide(place * hidden_),
+                          .narrow = stream_.narrow(place * hidden_)});
+      team.wait();
+    }
+  }
+
+  void add_embeddings(const Batch& batch, int token, float* row) const {
+    embeddings_.word->add_row(batch.tokens[token], row);
+    if (embeddings_.position) embeddings_.position->add_row(batch.positions[token], row);
+    if (embeddings_.type) embeddings_.type->add_row(batch.types[token], row);
+  }
+
+  void project_inputs(const TiledLayer<Element>& layer, int tile, const Team& team) {
+    const int width = layout_.width();
+    const std::size_t offset = tile_offset(tile);
+    const Element* input = stream_.input(offset);
+    layer.query.apply(team, width, input, output_to(queries_.data() + offset));
+    layer.key.apply(team, width, input, output_to(keys_.data() + offset));
+    layer.value.apply(team, width, input, output_to(values_.data() + offset));
+  }
+
+  void attend(const AttentionUnit& unit, int thread) {
+    const Layout::Sequence& sequence = layout_.sequences()[unit.sequence];
+    const int width = layout_.width();
+    const std::size_t head = static_cast<std::size_t>(unit.head) * head_size_ * width;
+    const std::size_t first_tile = tile_offset(sequence.first_lane / width) + head;
+    Element* const block = queries_.data() + tile_offset(unit.tile) + head + unit.lane;
+    kernels_.attention({.queries = block,
+                        .keys = keys_.data() + first_tile,
+                        .values = values_.data() + first_tile,
+                        .tile_stride = tile_offset(1),
+                        .first_key = sequence.first_lane % width,
+                        .key_count = sequence.length,
+                        .query_lanes = unit.lanes,
+                        .head_size = head_size_,
+                        .width = width,
+                        .scale = 1.0f / std::sqrt(static_cast<float>(head_size_)),
+                        .scores = scratch_[thread].scores.data(),
+                        .context = block});
+  }
+
+  /// The rest of a layer, from the context of its attention on: linear, feed-forward, and the
+  /// LayerNorm after each. Everything stays with one tile.
+  void transform(const TiledLayer<Element>& layer, int tile, const Team& team) {
+    const int width = layout_.width();
+    const std::size_t offset = tile_offset(tile);
+    Scratch<Element>& scratch = scratch_[team.scratch()];
+    const Element* context = queries_.data() + offset;
+    const Element* input = stream_.input(offset);
+
+    add_and_normalize(layer.output, context, layer.attention_norm, offset, team);
+    Epilogue<Element> activated = output_to(scratch.intermediate.data());
+    activated.activation = config_.activation;
+    layer.up.apply(team, width, input, activated);
+    team.wait();
+    add_and_normalize(layer.down, scratch.intermediate.data(), layer.output_norm, offset, team);
+  }
+
+  void add_and_normalize(const Affinity<Element>& linear, const Element* input, const Norm& norm,
+                         std::size_t offset, const Team& team) {
+    const int width = layout_.width();
+    float* const sums = scratch_[team.scratch()].sums.data();
+    linear.apply(team, width, input, {.residual = stream_.wide(offset), .wide = sums});
+    team.wait();
+    if (team.leads())
+      kernels_.normalize({.sums = sums,
+                          .weight = norm.weight.data(),
+                          .bias = norm.bias.data(),
+                          .epsilon = config_.epsilon,
+                          .features = hidden_,
+                          .width = width,
+                          .wide = stream_.wide(offset),
+                          .narrow = stream_.narrow(offset)});
+    team.wait();
+  }
+
+  void write(const Job& job, int thread, WorkQueue& queue) {
+    const int width = layout_.width();
+    const auto write_token = [&](int lane, int row) {
+      get_lane(stream_.wide(tile_offset(lane / width)), hidden_, width, lane % width,
+               &job.output[static_cast<std::size_t>(row) * hidden_]);
+    };
+    if (job.first_only) {
+      if (thread != 0) return;
+      int row = 0;
+      for (const auto& sequence : layout_.sequences()) write_token(sequence.first_lane, row++);
+      return;
+    }
+    queue.drain(layout_.tiles(), [&](int tile) {
+      for (int lane = tile * width; lane < (tile + 1) * width; ++lane)
+        if (layout_.token(lane) >= 0) write_token(lane, layout_.token(lane));
+    });
+  }
+
+  static Epilogue<Element> output_to(Element* target) {
+    if constexpr (std::is_same_v<Element, float>) return {.wide = target};
+    else return {.narrow = target};
+  }
+
+  std::size_t tile_offset(int tile) const {
+    return static_cast<std::size_t>(tile) * layout_.width() * hidden_;
+  }
+
+  const Kernels<Element>& kernels_;
+  const EncoderConfig config_;
+  Embeddings embeddings_;
+  std::optional<Affinity<Element>> projection_;
+  std::vector<TiledLayer<Element>> layers_;
+  int embedding_size_ = 0;
+  int hidden_ = 0;
+  int head_size_ = 0;
+  int intermediate_ = 0;
+
+  std::mutex mutex_;  // of all that follows
+  Layout layout_;
+  ThreadPool pool_;
+  Stream<Element> embedded_;  // [tile][embedding_size][width], where there is a projection
+  Stream<Element> stream_;    // [tile][hidden][width]
+  AlignedBuffer<Element> queries_, keys_, values_;  // likewise; queries turn into contexts in place
+  std::vector<Scratch<Element>> scratch_;  // one a thread
+  std::vector<WorkQueue> queues_;          // one a phase
+};
+
+}  // namespace
+
+template <class Element>
+std::unique_ptr<Encoder> make_encoder(const Kernels<Element>& kernels, Embeddings embeddings,
+                                      std::vector<Layer> layers, const EncoderConfig& config) {
+  return std::make_unique<TiledEncoder<Element>>(kernels, std::move(embeddings), std::move(layers),
+                                                 config);
+}
+
+template std::unique_ptr<Encoder> make_encoder(const Kernels<float>&, Embeddings,
+                                               std::vector<Layer>, const EncoderConfig&);
+
+}  // namespace fineprune

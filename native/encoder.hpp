@@ -1,0 +1,73 @@
+#pragma once
+// A transformer encoder with LayerNorm after each residual, as BERT has it.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "embedding.hpp"
+#include "matrix.hpp"
+
+namespace fineprune {
+
+struct Affine {
+  std::shared_ptr<const Matrix> weight;
+  std::vector<float> bias;
+};
+
+struct Norm {
+  std::vector<float> weight;
+  std::vector<float> bias;
+};
+
+struct Embeddings {
+  std::shared_ptr<const Embedding> word;
+  std::shared_ptr<const Embedding> position;  ///< or null
+  std::shared_ptr<const Embedding> type;      ///< or null
+  Norm norm;
+  std::optional<Affine> projection;           ///< from the embeddings' size to the hidden size
+};
+
+struct Layer {
+  Affine query, key, value, output;
+  Norm attention_norm;
+  Affine up, down;
+  Norm output_norm;
+};
+
+struct EncoderConfig {
+  int heads;
+  float epsilon;
+  Activation activation;
+  int threads;
+};
+
+/// Sequences one after another, without padding.
+struct Batch {
+  std::span<const std::int32_t> tokens;
+  std::span<const std::int32_t> positions;
+  std::span<const std::int32_t> types;
+  std::span<const std::int32_t> lengths;  ///< of each sequence; they sum to the tokens
+};
+
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+
+  virtual int hidden_size() const = 0;
+
+  /// Hidden states: (tokens, hidden) or, with `first_only`, (sequences, hidden) of each sequence's
+  /// first token. Calls from several threads wait for each other.
+  /// Throws std::invalid_argument, before it computes anything, for ids outside of their tables,
+  /// empty sequences, and lengths that do not sum to the tokens.
+  virtual void run(const Batch& batch, bool first_only, std::span<float> output) = 0;
+};
+
+/// Throws std::invalid_argument where shapes do not fit together, or where a matrix was prepared
+/// for another precision or instruction set.
+template <class Element>
+std::unique_ptr<Encoder> make_encoder(const Kernels<Element>& kernels, Embeddings embeddings,
+                                      std::vector<Layer> layers, const EncoderConfig& config);
+
+}  // namespace fineprune

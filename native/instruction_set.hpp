@@ -1,0 +1,28 @@
+#pragma once
+// Which kernels this CPU can run.
+
+#include <string_view>
+#include <vector>
+
+#include "bfloat16.hpp"
+#include "kernels.hpp"
+
+namespace fineprune {
+
+struct InstructionSet {
+  std::string_view name;
+  bool (*supported)();
+  const Kernels<float>* float_kernels;
+  const Kernels<bfloat16>* (*bfloat16_kernels)();  ///< gives null where the CPU lacks them
+
+  template <class Element>
+  const Kernels<Element>* kernels() const;
+};
+
+/// Those that this CPU runs, fastest first; never empty.
+const std::vector<const InstructionSet*>& instruction_sets();
+
+/// The one of that name. Throws std::invalid_argument where this CPU does not run it.
+const InstructionSet& instruction_set(std::string_view name);
+
+}  // namespace fineprune

@@ -1,0 +1,17 @@
+#include "attention.hpp"
+#include "dense_linear.hpp"
+#include "normalize.hpp"
+#include "sparse_linear.hpp"
+
+namespace fineprune::FINEPRUNE_ISA {
+
+extern const Kernels<float> float_kernels;
+const Kernels<float> float_kernels = {
+    .panel_rows = panel_rows,
+    .sparse_linear = sparse_linear,
+    .dense_linear = dense_linear,
+    .attention = attention,
+    .normalize = normalize<float>,
+};
+
+}  // namespace fineprune::FINEPRUNE_ISA

@@ -1,0 +1,81 @@
+#pragma once
+// Weight matrices, prepared once for one instruction set.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "aligned_buffer.hpp"
+#include "instruction_set.hpp"
+
+namespace fineprune {
+
+/// Values as they come from a file: numbers, or codes that a row's scale turns into numbers.
+using Values = std::variant<std::span<const float>, std::span<const std::int8_t>>;
+using ColumnIndices = std::variant<std::span<const std::uint16_t>, std::span<const std::uint32_t>>;
+
+/// A weight matrix of shape (rows, columns), immutable.
+class Matrix {
+ public:
+  virtual ~Matrix() = default;
+
+  int rows() const { return rows_; }
+  int columns() const { return columns_; }
+  virtual std::size_t kept() const = 0;
+  virtual bool is_sparse() const = 0;
+  virtual std::size_t bytes() const = 0;
+
+  /// output (tokens, rows) = input (tokens, columns) times the transposed matrix, on one thread.
+  virtual void multiply(std::span<const float> input, int tokens, std::span<float> output) const = 0;
+
+  /// Median seconds of one multiplication of `tokens` tokens that already lie in tiles.
+  virtual double seconds(int tokens, int repeats) const = 0;
+
+ protected:
+  Matrix(int rows, int columns, std::span<const float> scales);
+
+  const float* scales() const { return scales_.empty() ? nullptr : scales_.data(); }
+  std::size_t scale_bytes() const { return scales_.size() * sizeof(float); }
+
+ private:
+  int rows_;
+  int columns_;
+  std::vector<float> scales_;
+};
+
+/// A matrix that takes activations of type `Element`.
+template <class Element>
+class Linear : public Matrix {
+ public:
+  /// A part of the rows, all of about the same cost, for thread `part` of `parts`.
+  virtual RowRange share(int part, int parts) const = 0;
+
+  /// Some rows of the product with one tile of activations. The epilogue's scales are the
+  /// matrix's own: whatever stands there is replaced.
+  virtual void apply(RowRange rows, int width, const Element* input,
+                     Epilogue<Element> epilogue) const = 0;
+
+  void multiply(std::span<const float> input, int tokens, std::span<float> output) const final;
+  double seconds(int tokens, int repeats) const final;
+
+ protected:
+  using Matrix::Matrix;
+};
+
+/// Makes the matrix from its kept weights. Throws std::invalid_argument for anything that does not
+/// fit together: this is the only place where row pointers and column indices are checked.
+template <class Element>
+std::shared_ptr<const Linear<Element>> make_sparse(
+    const Kernels<Element>& kernels, int rows, int columns, std::span<const std::int32_t> row_starts,
+    ColumnIndices column_indices, Values values, std::span<const float> scales);
+
+/// Makes the matrix from all of its weights, row by row.
+template <class Element>
+std::shared_ptr<const Linear<Element>> make_dense(const Kernels<Element>& kernels, int rows,
+                                                  int columns, Values values,
+                                                  std::span<const float> scales);
+
+}  // namespace fineprune

@@ -1,0 +1,52 @@
+#pragma once
+// Vectors of the instruction set that a source is compiled for.
+//
+// Every kernel source is compiled once per instruction set, with other flags and with
+// FINEPRUNE_ISA naming the namespace. The types below are compiler vector extensions (GCC, Clang):
+// ordinary operators work on them, `a * b + c` becomes a fused multiply-add, and one source serves
+// AVX-512, AVX2, NEON and whatever 16-byte vectors a baseline has.
+//
+// Kernel sources use no function templates of the standard library: an inline function compiled
+// here with AVX-512 might be the copy that the linker keeps for the whole library.
+
+#include <cstdint>
+#include <cstddef>
+
+namespace fineprune::FINEPRUNE_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr int vector_bytes = 64;
+inline constexpr int vector_registers = 32;
+#elif defined(__AVX2__)
+inline constexpr int vector_bytes = 32;
+inline constexpr int vector_registers = 16;
+#elif defined(__ARM_NEON)
+inline constexpr int vector_bytes = 16;
+inline constexpr int vector_registers = 32;
+#else
+inline constexpr int vector_bytes = 16;
+inline constexpr int vector_registers = 16;
+#endif
+
+inline constexpr int lanes = vector_bytes / 4;
+
+using Floats = float __attribute__((vector_size(vector_bytes)));
+using Ints = std::int32_t __attribute__((vector_size(vector_bytes)));
+
+inline Floats broadcast(float value) { return Floats{} + value; }
+
+// Unaligned on purpose: on an aligned address it costs the same.
+inline Floats load(const float* source) {
+  Floats vector;
+  __builtin_memcpy(&vector, source, sizeof vector);
+  return vector;
+}
+
+inline void store(float* target, Floats vector) {
+  __builtin_memcpy(target, &vector, sizeof vector);
+}
+
+inline Floats maximum(Floats a, Floats b) { return a > b ? a : b; }
+inline Floats minimum(Floats a, Floats b) { return a < b ? a : b; }
+
+}  // namespace fineprune::FINEPRUNE_ISA

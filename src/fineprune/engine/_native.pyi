@@ -1,0 +1,172 @@
+"""Native kernels: weight matrices, embeddings and the encoder that runs them. Built from native/.
+
+All arrays are C-contiguous. Whatever does not fit together (a shape, a dtype, an index outside of
+its table) raises `ValueError` before anything is computed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Weights: TypeAlias = NDArray[np.float32] | NDArray[np.int8]
+
+def instruction_sets() -> list[str]:
+    """Instruction sets that this CPU runs, fastest first: of avx512, avx2, neon, baseline."""
+
+def has_bf16() -> bool:
+    """Whether this CPU has instructions for precision "bf16"."""
+
+@final
+class Matrix:
+    """A weight matrix of shape (rows, columns), immutable.
+
+    It is prepared for one instruction set and one precision of activations, and copies what it
+    needs. Values are float32, or int8 codes that the row's scale, float32 of shape (rows,), turns
+    into numbers.
+    """
+
+    @staticmethod
+    def sparse(
+        rows: int,
+        columns: int,
+        row_pointers: NDArray[np.int32],
+        column_indices: NDArray[np.uint16] | NDArray[np.uint32],
+        values: Weights,
+        scales: NDArray[np.float32] | None,
+        *,
+        precision: str,
+        instruction_set: str,
+    ) -> Matrix:
+        """Make a matrix from its kept weights, in compressed sparse rows.
+
+        Row `r` keeps `values[row_pointers[r]:row_pointers[r + 1]]`, of shape (kept,), in the
+        columns that `column_indices` names at the same places.
+
+        Raises:
+            ValueError: row pointers do not ascend from 0 to the number of values, a column index is
+                outside of the matrix, a dtype or shape is another than these, or this CPU lacks the
+                instruction set or precision.
+        """
+
+    @staticmethod
+    def dense(
+        rows: int,
+        columns: int,
+        values: Weights,
+        scales: NDArray[np.float32] | None,
+        *,
+        precision: str,
+        instruction_set: str,
+    ) -> Matrix:
+        """Make a matrix from all of its weights, of shape (rows, columns) or flat in that order.
+
+        Raises:
+            ValueError: a dtype or shape is another than these, or this CPU lacks the instruction
+                set or precision.
+        """
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def kept(self) -> int:
+        """How many weights are stored: all of them where the matrix is dense."""
+
+    @property
+    def kind(self) -> Literal["sparse", "dense"]: ...
+    @property
+    def nbytes(self) -> int: ...
+    def multiply(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Multiply `x`, of shape (tokens, columns), on one thread: (tokens, rows)."""
+
+    def seconds(self, tokens: int, repeats: int) -> float:
+        """Measure one multiplication of `tokens` tokens that already lie in tiles, on one thread.
+
+        Returns:
+            The median over `repeats`, in seconds.
+        """
+
+@final
+class Embedding:
+    """A table of rows, kept as small as it was stored: a row is expanded when it is used.
+
+    Values, of shape (rows, columns) or flat in that order, are float32, float16 (or its bits as
+    uint16), or int8 codes with one scale a row. The arrays are kept, not copied.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        values: NDArray[Any],
+        scales: NDArray[np.float32] | None,
+    ) -> None: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def columns(self) -> int: ...
+
+@final
+class Encoder:
+    """A transformer encoder with LayerNorm after each residual connection, as BERT has it.
+
+    Args:
+        embeddings: `word`, `position` and `type` (an `Embedding`, or None for the last two),
+            `norm` (weight, bias) and `projection` ((Matrix, bias) to the hidden size, or None).
+        layers: each with `query`, `key`, `value`, `output`, `up` and `down`, all (Matrix, bias),
+            and `attention_norm` and `output_norm`, (weight, bias). Biases and norms are float32.
+        heads: attention heads; the hidden size is a multiple of it.
+        epsilon: of every LayerNorm.
+        activation: "gelu", "gelu_tanh" or "relu".
+        precision: that the matrices were prepared for, "float32" or "bf16".
+        instruction_set: one of `instruction_sets()`.
+        threads: that one call runs on, the caller's included.
+
+    Raises:
+        ValueError: something is missing, or shapes do not fit together.
+    """
+
+    def __init__(
+        self,
+        embeddings: Mapping[str, Any],
+        layers: Sequence[Mapping[str, Any]],
+        *,
+        heads: int,
+        epsilon: float,
+        activation: str,
+        precision: str,
+        instruction_set: str,
+        threads: int,
+    ) -> None: ...
+    @property
+    def hidden_size(self) -> int: ...
+    def run(
+        self,
+        tokens: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        types: NDArray[np.int32],
+        lengths: NDArray[np.int32],
+        *,
+        first_only: bool = False,
+    ) -> NDArray[np.float32]:
+        """Compute hidden states. Sequences lie one after another, without padding.
+
+        Calls from several threads wait for each other; the GIL is released.
+
+        Args:
+            tokens: ids, of shape (sum of lengths,), as are `positions` and `types`.
+            positions: rows of the position embeddings; not read where there are none.
+            types: rows of the type embeddings; not read where there are none.
+            lengths: tokens of each sequence, of shape (sequences,), at least 1 each.
+            first_only: give the state of each sequence's first token only; this is faster.
+
+        Returns:
+            float32 of shape (sum of lengths, hidden), or (sequences, hidden) with `first_only`.
+
+        Raises:
+            ValueError: an id is outside of its table, a length is below 1, lengths do not sum to
+                the tokens, or a dtype or rank is another than these.
+        """
