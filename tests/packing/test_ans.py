@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fineprune.packing._ans import AnsDecoder as NativeDecoder
 from fineprune.packing.ans import Decoder, encode
+from fineprune.packing.constriction_ans import AnsDecoder as ConstrictionDecoder
 from fineprune.packing.errors import StreamError
 from fineprune.packing.tables import TOTAL, Table, fit
 from tests.packing.reference_reader import Bytes, Stream
@@ -65,3 +67,40 @@ def test_words_that_are_missing_are_noticed() -> None:
 def test_a_last_word_of_zero_is_refused() -> None:
     with pytest.raises(StreamError, match="zero"):
         Decoder(memoryview(bytes(4)))
+
+
+# The two decoders.
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=40), st.integers(0, 400), st.data())
+def test_both_decoders_agree_on_any_words(
+    words: list[int], count: int, data: st.DataObject
+) -> None:
+    cuts = data.draw(st.sets(st.integers(1, TOTAL - 1), min_size=1, max_size=255))
+    frequencies = np.diff([0, *sorted(cuts), TOTAL]).astype(np.uint16)
+    stream = np.array([*words, 1], np.uint32)
+    native, constriction = NativeDecoder(stream), ConstrictionDecoder(stream)
+    for _ in range(2):
+        symbols = native.decode(frequencies, count)
+        np.testing.assert_array_equal(symbols, constriction.decode(frequencies, count))
+        assert symbols.dtype == np.uint8
+        assert native.is_empty() == constriction.is_empty()
+
+
+@pytest.mark.parametrize(
+    "frequencies",
+    [[], [TOTAL - 1], [TOTAL, 1], [0, TOTAL], [TOTAL // 2, TOTAL], [TOTAL // 256] * 256 + [1]],
+)
+def test_native_decoder_refuses_what_is_no_table(frequencies: list[int]) -> None:
+    decoder = NativeDecoder(np.array([1], np.uint32))
+    with pytest.raises(ValueError, match="frequencies"):
+        decoder.decode(np.array(frequencies, np.uint16), 5)
+
+
+def test_native_decoder_refuses_other_arrays() -> None:
+    with pytest.raises(TypeError):
+        NativeDecoder(np.zeros(3, np.int64))
+    with pytest.raises(TypeError):
+        NativeDecoder(np.ones((2, 2), np.uint32))
+    with pytest.raises(ValueError, match="zero"):
+        NativeDecoder(np.array([1, 0], np.uint32))

@@ -1,13 +1,23 @@
-"""Streams of entropy-coded symbols: asymmetric numeral systems (Duda 2009) by `constriction`."""
+"""Streams of entropy-coded symbols: asymmetric numeral systems (Duda 2009)."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import constriction
 import numpy as np
 from numpy.typing import NDArray
 
+from fineprune.packing.constriction_ans import categorical
 from fineprune.packing.errors import StreamError
 from fineprune.packing.tables import Table
+
+if TYPE_CHECKING:
+    from fineprune.packing._ans import AnsDecoder
+else:
+    try:
+        from fineprune.packing._ans import AnsDecoder
+    except ImportError:  # installed without a compiler
+        from fineprune.packing.constriction_ans import AnsDecoder
 
 
 def encode(tables: Sequence[Table], segments: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint32]:
@@ -18,7 +28,9 @@ def encode(tables: Sequence[Table], segments: Sequence[NDArray[np.uint8]]) -> ND
     coder = constriction.stream.stack.AnsCoder()
     for table, symbols in reversed(list(zip(tables, segments, strict=True))):  # it is a stack
         if len(table.frequencies) > 1:
-            coder.encode_reverse(symbols.astype(np.int32) - table.first, table.model)
+            coder.encode_reverse(
+                symbols.astype(np.int32) - table.first, categorical(table.frequencies)
+            )
     words: NDArray[np.uint32] = coder.get_compressed()
     return words
 
@@ -35,9 +47,7 @@ class Decoder:
 
     def __init__(self, words: memoryview) -> None:
         try:
-            self._coder = constriction.stream.stack.AnsCoder(
-                np.frombuffer(words, "<u4").astype(np.uint32)
-            )
+            self._decoder = AnsDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
         except ValueError as error:  # the last word is zero
             raise StreamError("a stream's last word is zero") from error
 
@@ -50,11 +60,11 @@ class Decoder:
         """
         if len(table.frequencies) == 1 or count == 0:
             return np.full(count, table.first, np.uint8)
-        symbols: NDArray[np.uint8] = self._coder.decode(table.model, count).astype(np.uint8)
+        symbols = self._decoder.decode(table.frequencies.astype(np.uint16), count)
         symbols += np.uint8(table.first)
         return symbols
 
     def finish(self) -> None:
         """Raises `StreamError` unless exactly what was encoded has been decoded."""
-        if not self._coder.is_empty():
+        if not self._decoder.is_empty():
             raise StreamError("a stream does not end where its symbols end: it is damaged")

@@ -6,10 +6,7 @@ Tables are integers and nothing else, so that every machine derives the same cod
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,9 +16,7 @@ from fineprune.packing.errors import RecordError
 
 TABLE_BITS = 14
 TOTAL = 1 << TABLE_BITS
-"""What the frequencies of a table add up to: 16 KiB of look-up table in a native decoder."""
-
-_CODER_BITS = 24  # precision of the coder's own frequencies
+"""What the frequencies of a table add up to: 16 KiB of look-up table in the native decoder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +35,6 @@ class Table:
     def last(self) -> int:
         """The highest symbol."""
         return self.first + len(self.frequencies) - 1
-
-    @cached_property
-    def model(self) -> Any:
-        """The coder's model with exactly these frequencies (times `2**10`).
-
-        The coder takes floats: it gives each symbol a frequency of one, and spreads the rest by
-        `probability * (2**24 - symbols) / sum`. Integers that add up to `2**24 - symbols` make
-        that factor one and every rounding exact.
-        """
-        scaled = self.frequencies << (_CODER_BITS - TABLE_BITS)
-        return constriction.stream.model.Categorical((scaled - 1).astype(np.float64), perfect=False)
 
 
 def fit(histogram: NDArray[np.int64]) -> Table:
