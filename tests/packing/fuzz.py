@@ -1,4 +1,4 @@
-"""Reads mutated packed files: each must be read, or refused with the package's own error.
+"""Reads mutated packed files: each must be unpacked, or refused with the package's own error.
 
     python -m tests.packing.fuzz --count 200000
 
@@ -10,6 +10,7 @@ those reach the decoders. Memory is limited, so that a read that takes too much 
 import argparse
 import random
 import resource
+import shutil
 import tempfile
 import time
 import warnings
@@ -18,9 +19,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load_file
 
 from fineprune.errors import PackedFileError
-from fineprune.packing import ReadLimits, pack
+from fineprune.packing import ReadLimits, pack, unpack
 from fineprune.packing.reader import from_packed_bytes
 from tests.packing.crafting import changed
 from tests.packing.folders import TOKENIZER, sparse_matrix, tiny_tensors, write_folder
@@ -137,16 +139,24 @@ def with_intent(data: bytes, rng: random.Random) -> bytes:
     return changed(data, change)
 
 
-def outcome(data: bytes) -> str:
-    """`success`, or the name of the package's error; any other error is raised."""
+def outcome(data: bytes, folder: Path) -> str:
+    """`success`, or the name of the package's error; any other error is raised.
+
+    Args:
+        data: of the file.
+        folder: where there is room to unpack it.
+    """
     try:
-        model = from_packed_bytes(data, LIMITS)
+        from_packed_bytes(data, LIMITS)
     except PackedFileError as error:
         if "\n" in str(error):
             raise AssertionError("an error of several lines") from error
         return type(error).__name__
-    for tensor in model.tensors.values():
-        assert np.isfinite(tensor.to_array()).all(), "a weight is not finite"
+    (folder / "file").write_bytes(data)
+    unpack(folder / "file", folder / "target", limits=LIMITS)
+    for array in load_file(folder / "target/model.safetensors").values():
+        assert np.isfinite(array).all(), "a weight is not finite"
+    shutil.rmtree(folder / "target")
     return "success"
 
 
@@ -158,21 +168,21 @@ def fuzz(count: int, seed: int) -> Counter[str]:
     """
     rng = random.Random(seed)
     outcomes: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        files = corpus(Path(folder))
-    for number in range(count):
-        source = rng.choice(files)
-        data = mutated(source, rng) if number % 2 else with_intent(source, rng)
-        start = time.process_time()
-        try:
-            outcomes[outcome(data)] += 1
-            assert time.process_time() - start < SLOW_SECONDS, "too slow"
-        except BaseException as error:
-            path = Path(tempfile.gettempdir()) / f"fineprune-fuzz-{seed}-{number}.safetensors"
-            path.write_bytes(data)
-            raise AssertionError(
-                f"seed {seed}, file {number}: {error!r}; kept as {path}"
-            ) from error
+    with tempfile.TemporaryDirectory() as temporary:
+        files = corpus(Path(temporary))
+        for number in range(count):
+            source = rng.choice(files)
+            data = mutated(source, rng) if number % 2 else with_intent(source, rng)
+            start = time.process_time()
+            try:
+                outcomes[outcome(data, Path(temporary))] += 1
+                assert time.process_time() - start < SLOW_SECONDS, "too slow"
+            except BaseException as error:
+                path = Path(tempfile.gettempdir()) / f"fineprune-fuzz-{seed}-{number}.safetensors"
+                path.write_bytes(data)
+                raise AssertionError(
+                    f"seed {seed}, file {number}: {error!r}; kept as {path}"
+                ) from error
     return outcomes
 
 

@@ -28,8 +28,9 @@ from fineprune.packing.errors import (
     VersionError,
 )
 from fineprune.packing.header import Header, Kind, Layout
+from fineprune.packing.plan import Plan, Stream
 from fineprune.packing.reader import from_packed_bytes
-from fineprune.packing.tables import TOTAL, Table, fit
+from fineprune.packing.tables import TOTAL, Table, fit, tables_bytes
 from tests.packing.crafting import METADATA, changed, container_of, file_of, file_with
 from tests.packing.folders import LAYER, TOKENIZER, tiny_tensors, write_folder
 
@@ -199,7 +200,19 @@ def test_no_tables(packed: bytes) -> None:
 
 
 @pytest.mark.parametrize("key", ["config", "provenance", "tied"])
-@pytest.mark.parametrize("text", [None, "", "[]", "7", "{", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "[]",
+        "7",
+        "{",
+        "[" * 100_000,
+        '{"\\ud800": 1}',
+        f'{{"a": {"[" * 985 + "]" * 985}}}',
+    ],
+)
 def test_metadata_that_is_no_object(packed: bytes, key: str, text: str | None) -> None:
     def change(_: dict[str, bytes], metadata: dict[str, str]) -> None:
         del metadata[key]
@@ -215,6 +228,16 @@ def test_tied_to_nothing(tied: dict[str, object]) -> None:
     data = changed(dense_file(), lambda _, metadata: metadata.update(tied=json.dumps(tied)))
     with pytest.raises(MetadataError, match="tied"):
         read(data)
+
+
+def test_a_tensor_with_the_name_of_the_metadata() -> None:
+    def rename(entries: dict[str, bytes], _: dict[str, str]) -> None:
+        entries["tensor:__metadata__"] = entries.pop("tensor:w")
+
+    with pytest.raises(MetadataError, match="__metadata__"):
+        read(changed(dense_file(), rename))
+    with pytest.raises(MetadataError, match="__metadata__"):
+        read(changed(dense_file(), lambda _, texts: texts.update(tied='{"__metadata__": "w"}')))
 
 
 def test_a_tensor_tied_a_thousand_times_counts_a_thousand_times() -> None:
@@ -257,6 +280,24 @@ def test_a_shape_of_more_weights_than_allowed() -> None:
 def test_a_header_that_makes_no_sense(header: bytes) -> None:
     with pytest.raises(RecordError):
         read(dense_file(header=header))
+
+
+@pytest.mark.parametrize(("chunk_rows", "readable"), [(1 << 14, True), ((1 << 14) - 1, False)])
+def test_chunks_so_small_that_reading_them_would_take_forever(
+    chunk_rows: int, *, readable: bool
+) -> None:
+    rows = np.zeros(1 << 15, np.uint8)
+    chunk = [np.full(chunk_rows, 128, np.uint8)]
+    header = dense_header((len(rows), 1), chunk_rows=chunk_rows)
+    plan = Plan(header, [Stream(0, [rows, rows]), Stream(2, chunk), Stream(2, chunk)])
+    tables = [fit(histogram) for histogram in plan.histograms()]
+    record = plan.record(range(plan.references), tables)
+    data = file_of({"tables": tables_bytes(tables), "tensor:w": record}, METADATA)
+    if readable:
+        assert read(data).tensors["w"].kept == 0
+    else:
+        with pytest.raises(RecordError, match="chunks"):
+            read(data)
 
 
 def test_a_table_that_is_not_there() -> None:
@@ -396,6 +437,9 @@ def test_more_words_than_the_record_has() -> None:
         "Config.JSON",
         "model.safetensors.index.json",
         "a/b/c/d/e.json",
+        "a.json/b.json",
+        f"{'a' * 101}.json",
+        f"{'a' * 101}/b.json",
     ],
 )
 def test_a_name_that_must_not_be_written(name: str) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fineprune.errors import CheckpointError
-from fineprune.packing import pack
+from fineprune.packing import pack, read_packed
 from tests.packing.folders import CONFIG, LAYER, tiny_tensors, write_folder
 
 
@@ -42,7 +42,7 @@ def test_no_config(tmp_path: Path) -> None:
     refused(tmp_path / "plain", "no config.json")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "\x00"])
+@pytest.mark.parametrize("text", ["{", "[]", "\x00", "[" * 100_000])
 def test_a_config_that_is_none(tmp_path: Path, text: str) -> None:
     (write_folder(tmp_path / "plain", tiny_tensors()) / "config.json").write_text(text)
     refused(tmp_path / "plain", "no JSON")
@@ -61,6 +61,14 @@ def test_a_shard_that_is_missing(tmp_path: Path) -> None:
     refused(folder, "model-1.safetensors is missing")
 
 
+@pytest.mark.parametrize("index", ["{}", '{"weight_map": []}', '{"weight_map": {"a": 1}}'])
+def test_an_index_that_names_no_files(tmp_path: Path, index: str) -> None:
+    folder = write_folder(tmp_path / "plain", tiny_tensors())
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(index)
+    refused(folder, "no weight_map")
+
+
 def test_damaged_weights(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "plain", tiny_tensors())
     (folder / "model.safetensors").write_bytes(b"rubbish" * 10)
@@ -75,6 +83,11 @@ def test_no_tensors(tmp_path: Path) -> None:
 def test_weights_that_are_no_numbers(tmp_path: Path, value: float) -> None:
     tensors = tiny_tensors()
     tensors[LAYER][0, 0] = value
+    refused(write_folder(tmp_path / "plain", tensors), f"{LAYER} holds numbers")
+
+
+def test_weights_too_large_for_32_bits(tmp_path: Path) -> None:
+    tensors = tiny_tensors() | {LAYER: np.full((3, 3), 1e300)}
     refused(write_folder(tmp_path / "plain", tensors), f"{LAYER} holds numbers")
 
 
@@ -108,3 +121,12 @@ def test_no_folder_for_the_file(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "plain", tiny_tensors())
     with pytest.raises(CheckpointError, match="create it first"):
         pack(folder, tmp_path / "missing/file")
+
+
+def test_a_vocabulary_goes_along_only_where_tokenizer_json_does_not_hold_it(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "plain", tiny_tensors(), vocab_txt=b"a\nb\n")
+    pack(folder, tmp_path / "older")
+    (folder / "tokenizer.json").write_bytes(b"{}")
+    pack(folder, tmp_path / "newer")
+    assert read_packed(tmp_path / "older").attachments == {"vocab.txt": b"a\nb\n"}
+    assert read_packed(tmp_path / "newer").attachments == {"tokenizer.json": b"{}"}

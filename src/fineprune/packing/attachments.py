@@ -9,8 +9,10 @@ from pathlib import Path
 from fineprune.packing.errors import MetadataError, TruncatedError, ValueRangeError
 from fineprune.packing.limits import ReadLimits, check_limit
 
+_TOKENIZER = "tokenizer.json"
+
 ATTACHED = (
-    "tokenizer.json",
+    _TOKENIZER,
     "tokenizer_config.json",
     "special_tokens_map.json",
     "preprocessor_config.json",
@@ -20,21 +22,26 @@ ATTACHED = (
     "1_Pooling/config.json",
     "recipe.yaml",
     "metrics.json",
-    "fineprune.json",
 )
 """What is taken along from a model's folder where it is there."""
 
+_VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "added_tokens.json")
+"""Of a tokenizer in the older form, which `tokenizer.json` holds all of."""
+
 _SIZE = struct.Struct("<I")
-# No absolute path, no way up, no hidden file, and nothing that anybody would execute.
+# No absolute path, no way up, no hidden file, nothing that anybody would execute, nothing too long
+# for a file system; and no folder of a name that a file may have.
 _SAFE = re.compile(
-    r"([A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*\.(json|yaml|txt)"
+    r"([A-Za-z0-9_][A-Za-z0-9_-]{0,99}/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.(json|yaml|txt)"
 )
 _TAKEN = frozenset({"config.json", "model.safetensors.index.json"})  # that unpacking itself writes
 
 
 def find_attachments(folder: Path) -> dict[str, bytes]:
     """Content of the files to take along, by path in the folder."""
-    return {name: (folder / name).read_bytes() for name in ATTACHED if (folder / name).is_file()}
+    older = () if (folder / _TOKENIZER).is_file() else _VOCABULARIES
+    files = {name: folder / name for name in (*ATTACHED, *older)}
+    return {name: path.read_bytes() for name, path in files.items() if path.is_file()}
 
 
 def compress(content: bytes) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fineprune.packing import names
 from fineprune.packing.errors import (
     ChecksumError,
     ContainerError,
@@ -20,7 +21,6 @@ from fineprune.packing.errors import (
 from fineprune.packing.limits import ReadLimits, check_limit
 
 _LENGTH = struct.Struct("<Q")
-_METADATA = "__metadata__"
 _CHECKSUM = "crc32"
 
 
@@ -54,7 +54,7 @@ class Container:
 def to_parts(container: Container) -> Iterator[bytes | memoryview]:
     """The bytes of a file, in parts."""
     header: dict[str, Any] = {
-        _METADATA: {**container.metadata, _CHECKSUM: container.checksum()},
+        names.RESERVED: {**container.metadata, _CHECKSUM: container.checksum()},
     }
     end = 0
     for name, content in container.entries.items():
@@ -110,7 +110,7 @@ def outline(data: memoryview, limits: ReadLimits) -> Outline:
     if start > len(data):
         raise TruncatedError(f"the header takes {size:,} bytes, the file has {len(data):,}")
     header = _parse(bytes(data[_LENGTH.size : start]))
-    metadata = _text_only(header.pop(_METADATA, {}))
+    metadata = _text_only(header.pop(names.RESERVED, {}))
     return Outline(metadata, header, data[start:])
 
 

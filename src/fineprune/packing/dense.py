@@ -21,6 +21,7 @@ from fineprune.packing.tables import Table
 from fineprune.packing.tensors import DenseTensor, matrix_shape
 
 _CHUNK_ITEMS = 1 << 17  # symbols and items of a chunk stay in the second-level cache
+_LEAST_ITEMS = 1 << 14  # of a chunk: reading many small ones would take forever
 _FIELDS = "<BI"  # row classes, rows in a chunk
 
 
@@ -58,15 +59,18 @@ def read_dense(header: Header, cursor: Cursor, tables: Sequence[Table]) -> Dense
     """
     rows, columns = matrix_shape(header.shape)
     number, chunk_rows = cursor.unpack(_FIELDS)
-    if number == 0 or chunk_rows == 0:
-        raise RecordError("a dense record has no row class, or no row in a chunk")
+    width = columns * header.types.items_per_value
+    if number == 0 or chunk_rows * width < min(_LEAST_ITEMS, rows * width):
+        raise RecordError(
+            f"a dense record has no row class, or chunks of less than {_LEAST_ITEMS:,} items"
+        )
     references = streams.read_references(cursor, header.has_scales + 1 + number, tables)
     sides = streams.read_stream(cursor)
     scales = streams.read_scales(sides, references, header, rows)
     classes = streams.read_classes(sides, references, rows, number)
     sides.finish()
 
-    items = np.empty((rows, columns * header.types.items_per_value), header.types.item)
+    items = np.empty((rows, width), header.types.item)
     of_classes = list(references)
     for start in range(0, rows, chunk_rows):
         chunk = slice(start, start + chunk_rows)

@@ -8,6 +8,9 @@ TABLES = "tables"
 TENSOR = "tensor:"
 ATTACHMENT = "file:"
 
+RESERVED = "__metadata__"
+"""Key of the metadata in a safetensors header, and so the name of no tensor."""
+
 # Metadata.
 FORMAT_KEY = "format"
 VERSION_KEY = "version"

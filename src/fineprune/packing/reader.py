@@ -70,10 +70,11 @@ def _check_version(metadata: Mapping[str, str]) -> None:
 def _json_object(metadata: Mapping[str, str], key: str) -> dict[str, Any]:
     try:
         content = json.loads(metadata[key])
+        json.dumps(content, indent=2, ensure_ascii=False).encode()  # whoever unpacks it does so
     except KeyError as error:
         raise MetadataError(f"the metadata has no {key!r}") from error
     except (ValueError, RecursionError) as error:
-        raise MetadataError(f"the metadata's {key!r} is no JSON") from error
+        raise MetadataError(f"the metadata's {key!r} is no JSON that can be kept") from error
     if not isinstance(content, dict):
         raise MetadataError(f"the metadata's {key!r} is no JSON object")
     return content
@@ -95,6 +96,8 @@ def _tensors(
     records = _with_prefix(container, names.TENSOR)
     cursors = {name: Cursor(record) for name, record in records.items()}
     headers = {name: Header.read(cursor) for name, cursor in cursors.items()}
+    if names.RESERVED in (*headers, *tied):
+        raise MetadataError(f"a tensor has the name {names.RESERVED!r}, which safetensors reserves")
     for name, first in tied.items():
         if name in headers or not isinstance(first, str) or first not in headers:
             raise MetadataError(f"{name!r} cannot be tied to {first!r}")

@@ -77,7 +77,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path.parent} has no {path.name}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is no JSON object")
@@ -90,8 +90,11 @@ def _shards(folder: Path) -> list[Path]:
         return [folder / WEIGHTS]
     if not (folder / _INDEX).is_file():
         raise CheckpointError(f"{folder} has no {WEIGHTS}; save the model with safetensors")
-    files = _read_json(folder / _INDEX).get("weight_map", {})
-    return [folder / name for name in sorted(set(files.values()))]
+    match _read_json(folder / _INDEX).get("weight_map"):
+        case dict() as places if all(isinstance(name, str) for name in places.values()):
+            return [folder / name for name in sorted(set(places.values()))]
+        case _:
+            raise CheckpointError(f"{folder / _INDEX} has no weight_map of file names")
 
 
 def _read_shard(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -110,7 +113,8 @@ def _read_shard(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
 def _checked(name: str, array: NDArray[Any], path: Path) -> NDArray[Any]:
     """The array with floats as float32."""
     if array.dtype.kind == "f":
-        array = array.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # to infinity, which the next line refuses
+            array = array.astype(np.float32, copy=False)
         if not np.isfinite(array).all():
             raise CheckpointError(f"{path}: {name} holds numbers that are not finite")
     elif not storable(array.dtype):
