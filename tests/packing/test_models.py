@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from fineprune.packing import SparseTensor, pack, read_packed, unpack
 from fineprune.packing.precision import Role
 from fineprune.packing.quantize import to_tensor
-from fineprune.pruning import Magnitude, finalize
+from fineprune.pruning import Magnitude, Movement, count, finalize
 from tests.models import ARCHITECTURES, Architecture, in_blocks, logits, mask_at_random
 
 
@@ -75,3 +75,17 @@ def test_exactly_the_pruned_matrices_are_sparse(architecture: Architecture, tmp_
     kept = sum(tensor.kept for name, tensor in model.tensors.items() if name in sparse)
     cells = sum(np.prod(model.tensors[name].shape) for name in sparse)
     assert kept == pytest.approx(0.2 * cells, rel=0.1)
+
+
+def test_the_file_says_how_many_weights_are_kept(
+    architecture: Architecture, tmp_path: Path
+) -> None:
+    model = architecture.build()
+    mask_at_random(model, Movement(keep=0.2))
+    counted = count(finalize(model))
+    model.save_pretrained(tmp_path / "plain")
+    pack(tmp_path / "plain", tmp_path / "file", bits=32)
+    provenance = read_packed(tmp_path / "file").provenance
+    assert provenance["kept"] == counted.kept
+    assert provenance["prunable"] == counted.prunable
+    assert provenance["density"] == counted.density
