@@ -12,6 +12,8 @@ from fineprune.errors import FinepruneError
 from fineprune.extras import needs
 
 if TYPE_CHECKING:
+    from fineprune.engine import Engine as Engine
+    from fineprune.engine import MatrixPlan as MatrixPlan
     from fineprune.packing import DenseTensor as DenseTensor
     from fineprune.packing import PackedModel as PackedModel
     from fineprune.packing import PackReport as PackReport
@@ -41,6 +43,8 @@ __version__ = "0.1.0"
 
 # Public name -> module that defines it.
 _BASE = {
+    "Engine": "fineprune.engine",
+    "MatrixPlan": "fineprune.engine",
     "DenseTensor": "fineprune.packing",
     "PackReport": "fineprune.packing",
     "PackedModel": "fineprune.packing",

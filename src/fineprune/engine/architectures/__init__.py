@@ -1,0 +1,19 @@
+"""The architectures that the engine runs, by the `model_type` of their config."""
+
+from collections.abc import Mapping
+
+from fineprune.engine.architectures.architecture import Architecture
+from fineprune.engine.architectures.bert import BERT
+from fineprune.engine.architectures.distilbert import DISTILBERT
+from fineprune.engine.architectures.electra import ELECTRA
+from fineprune.engine.architectures.roberta import ROBERTA, XLM_ROBERTA
+
+__all__ = ["ARCHITECTURES", "Architecture"]
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "bert": BERT,
+    "distilbert": DISTILBERT,
+    "electra": ELECTRA,
+    "roberta": ROBERTA,
+    "xlm-roberta": XLM_ROBERTA,
+}

@@ -1,0 +1,69 @@
+"""What distinguishes one architecture from another: names, and nothing that is computed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fineprune.engine.config import Config
+from fineprune.engine.heads import HeadBuilder
+
+
+@dataclass(frozen=True)
+class EmbeddingNames:
+    """Tensors that make a token's embedding; None where an architecture has no such table."""
+
+    word: str = "embeddings.word_embeddings"
+    position: str = "embeddings.position_embeddings"
+    type: str | None = "embeddings.token_type_embeddings"
+    norm: str = "embeddings.LayerNorm"
+    projection: str = "embeddings_project"
+
+
+@dataclass(frozen=True)
+class LayerNames:
+    """Modules of a layer."""
+
+    query: str = "attention.self.query"
+    key: str = "attention.self.key"
+    value: str = "attention.self.value"
+    output: str = "attention.output.dense"
+    attention_norm: str = "attention.output.LayerNorm"
+    up: str = "intermediate.dense"
+    down: str = "output.dense"
+    output_norm: str = "output.LayerNorm"
+
+
+@dataclass(frozen=True)
+class ConfigKeys:
+    """Where a config has what tensors do not tell; `epsilon` and the rest have BERT's defaults."""
+
+    heads: str = "num_attention_heads"
+    activation: str = "hidden_act"
+    epsilon: str = "layer_norm_eps"
+
+
+Positions = Callable[[NDArray[Any], Config], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A post-LayerNorm encoder of BERT's kind.
+
+    Attributes:
+        prefix: of the encoder's tensors in a model that has a head.
+        base: the class without a head, whose tensors have no prefix.
+        heads: what makes a head of the model's tensors, by the name of the class.
+        positions: rows of the position table for token ids of shape `(batch, tokens)`.
+        layers: the list of layers.
+    """
+
+    prefix: str
+    base: str
+    heads: Mapping[str, HeadBuilder]
+    positions: Positions
+    embeddings: EmbeddingNames = EmbeddingNames()
+    layers: str = "encoder.layer"
+    layer: LayerNames = LayerNames()
+    config: ConfigKeys = ConfigKeys()

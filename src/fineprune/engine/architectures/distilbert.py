@@ -1,0 +1,43 @@
+"""DistilBERT (Sanh et al. 2019): no token types, and names of its own."""
+
+from fineprune.engine.architectures.architecture import (
+    Architecture,
+    ConfigKeys,
+    EmbeddingNames,
+    LayerNames,
+)
+from fineprune.engine.architectures.positions import from_zero
+from fineprune.engine.heads import (
+    Step,
+    question_answering,
+    sentence_embedding,
+    sequence_classification,
+    token_classification,
+)
+
+DISTILBERT = Architecture(
+    prefix="distilbert.",
+    base="DistilBertModel",
+    heads={
+        "DistilBertModel": sentence_embedding,
+        "DistilBertForSequenceClassification": sequence_classification(
+            Step("pre_classifier", "relu"), Step("classifier")
+        ),
+        "DistilBertForTokenClassification": token_classification,
+        "DistilBertForQuestionAnswering": question_answering,
+    },
+    positions=from_zero,
+    embeddings=EmbeddingNames(type=None),
+    layers="transformer.layer",
+    layer=LayerNames(
+        query="attention.q_lin",
+        key="attention.k_lin",
+        value="attention.v_lin",
+        output="attention.out_lin",
+        attention_norm="sa_layer_norm",
+        up="ffn.lin1",
+        down="ffn.lin2",
+        output_norm="output_layer_norm",
+    ),
+    config=ConfigKeys(heads="n_heads", activation="activation"),
+)

@@ -1,0 +1,141 @@
+"""From a packed model's tensors to the native encoder."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fineprune.engine.architectures import Architecture
+from fineprune.engine.config import Config
+from fineprune.engine.errors import UnsupportedModelError, WeightsError
+from fineprune.engine.matrices import Arithmetic, as_dense
+from fineprune.engine.weights import MatrixMaker, Weights
+
+if TYPE_CHECKING:
+    from fineprune.engine._native import Embedding, Encoder
+
+_ORDINARY = {"position_embedding_type": "absolute", "is_decoder": False}
+
+
+def build_encoder(
+    architecture: Architecture,
+    config: Config,
+    weights: Weights,
+    make: MatrixMaker,
+    arithmetic: Arithmetic,
+    threads: int,
+) -> "Encoder":
+    """Prepares all of a model but its head.
+
+    Args:
+        architecture: names of its tensors.
+        config: its config.
+        weights: its tensors, the architecture's prefix taken off.
+        make: makes matrices ready to multiply with.
+        arithmetic: what for.
+        threads: how many run it.
+
+    Raises:
+        UnsupportedModelError: the config asks for what the engine does not do.
+        WeightsError: a tensor is missing, or its shape does not fit.
+    """
+    from fineprune.engine._native import Encoder
+
+    _check_ordinary(config)
+    hidden = hidden_size(architecture, weights)
+    heads = config.get(architecture.config.heads, 12)
+    if heads < 1 or hidden % heads:
+        raise UnsupportedModelError(
+            f"{architecture.config.heads} in the model's config is {heads}, "
+            f"which does not divide the hidden size {hidden}"
+        )
+    return Encoder(
+        _embeddings(architecture, weights, hidden, make),
+        [
+            _layer(architecture, weights.below(f"{architecture.layers}.{index}."), hidden, make)
+            for index in range(_count_layers(architecture, weights))
+        ],
+        heads=heads,
+        epsilon=config.get(architecture.config.epsilon, 1e-12),
+        activation=config.activation(architecture.config.activation),
+        precision=arithmetic.precision,
+        instruction_set=arithmetic.instruction_set,
+        threads=threads,
+    )
+
+
+def hidden_size(architecture: Architecture, weights: Weights) -> int:
+    """Size of the hidden states, which a model's first layer tells."""
+    first = weights.below(f"{architecture.layers}.0.")
+    return first.shape(f"{architecture.layer.query}.weight")[0]
+
+
+def _check_ordinary(config: Config) -> None:
+    for key, ordinary in _ORDINARY.items():
+        if config.values.get(key, ordinary) != ordinary:
+            raise UnsupportedModelError(
+                f"{key} in the model's config is {config.values[key]!r}; "
+                f"the engine runs {ordinary!r} only"
+            )
+
+
+def _count_layers(architecture: Architecture, weights: Weights) -> int:
+    name = re.compile(rf"{re.escape(weights.prefix + architecture.layers)}\.(\d{{1,4}})\.")
+    numbers = {int(found[1]) for tensor in weights.tensors if (found := name.match(tensor))}
+    count = len(numbers)
+    if numbers != set(range(count)):
+        raise WeightsError(f"layers are numbered {sorted(numbers)}; expected 0 to {count - 1}")
+    return count
+
+
+def _embeddings(
+    architecture: Architecture, weights: Weights, hidden: int, make: MatrixMaker
+) -> dict[str, Any]:
+    names = architecture.embeddings
+    _, width = weights.shape(f"{names.word}.weight")
+    projected = weights.has(f"{names.projection}.weight")
+    if not projected and width != hidden:
+        raise WeightsError(f"embeddings are {width} wide and layers {hidden}: no projection")
+    return {
+        "word": _table(weights, names.word, width),
+        "position": _table(weights, names.position, width),
+        "type": None if names.type is None else _table(weights, names.type, width),
+        "norm": weights.norm(names.norm, width),
+        "projection": (
+            weights.linear(names.projection, hidden, width, make) if projected else None
+        ),
+    }
+
+
+def _table(weights: Weights, name: str, width: int) -> "Embedding":
+    from fineprune.engine._native import Embedding
+
+    rows, _ = weights.shape(f"{name}.weight")
+    tensor = as_dense(weights.matrix(f"{name}.weight", rows, width))
+    scales = None if tensor.scales is None else tensor.scales.per_row()
+    half = tensor.values.dtype == np.float16
+    values = tensor.values.view(np.uint16) if half else tensor.values
+    return Embedding(rows, width, np.ascontiguousarray(values), scales)
+
+
+def _layer(
+    architecture: Architecture, weights: Weights, hidden: int, make: MatrixMaker
+) -> dict[str, Any]:
+    names = architecture.layer
+    inner, _ = weights.shape(f"{names.up}.weight")
+    shapes = {
+        "query": (hidden, hidden),
+        "key": (hidden, hidden),
+        "value": (hidden, hidden),
+        "output": (hidden, hidden),
+        "up": (inner, hidden),
+        "down": (hidden, inner),
+    }
+    linears = {
+        part: weights.linear(getattr(names, part), *shape, make) for part, shape in shapes.items()
+    }
+    norms = {
+        part: weights.norm(getattr(names, part), hidden)
+        for part in ("attention_norm", "output_norm")
+    }
+    return linears | norms

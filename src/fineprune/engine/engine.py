@@ -1,0 +1,137 @@
+"""Runs a packed model on a CPU, without PyTorch."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fineprune.engine.config import Config
+from fineprune.engine.errors import InputError
+from fineprune.engine.matrices import Arithmetic
+from fineprune.engine.model import build_model
+from fineprune.engine.native import (
+    Precision,
+    check_precision,
+    choose_instruction_set,
+    require_native,
+)
+from fineprune.engine.plan import MatrixPlan, Planner
+from fineprune.engine.tasks import Task, TaskSource, make_task
+from fineprune.packing import ReadLimits, read_packed
+
+_MOST_THREADS = 1024
+
+
+class Engine:
+    """A packed model, ready to run.
+
+    Calls from several threads are safe, and wait for each other.
+
+    Args:
+        path: a packed file.
+        threads: how many threads run the model; as many as there are CPUs if None.
+        precision: `"float32"`, or `"bf16"` where the CPU has instructions for it: faster,
+            activations rounded to eight significant bits before each multiplication.
+        limits: what reading the file may take at most.
+
+    Attributes:
+        threads: how many threads run the model.
+        precision: of the arithmetic.
+        instruction_set: that the kernels use: the best of this CPU, or what the environment
+            variable `FINEPRUNE_INSTRUCTION_SET` names.
+
+    Raises:
+        PackedFileError: the file is no packed model, or a damaged one.
+        UnsupportedModelError: the engine does not know how to run this model.
+        InputError: a precision or a number of threads that cannot be had.
+        NativeMissingError: the engine's native part is not installed.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int | None = None,
+        precision: Precision = "float32",
+        *,
+        limits: ReadLimits | None = None,
+    ) -> None:
+        require_native()
+        check_precision(precision)
+        self.threads = _check_threads(threads)
+        self.precision = precision
+        self.instruction_set = choose_instruction_set()
+        packed = read_packed(path, limits=limits)
+        arithmetic = Arithmetic(precision, self.instruction_set)
+        self._planner = Planner(arithmetic)
+        self._model = build_model(packed, self._planner.choose, arithmetic, self.threads)
+        self._source = TaskSource(self._model, Config(packed.config), packed.attachments)
+
+    def run(
+        self,
+        input_ids: ArrayLike,
+        attention_mask: ArrayLike | None = None,
+        token_type_ids: ArrayLike | None = None,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Runs the model on token ids.
+
+        Tokens that the mask leaves out are not computed at all, wherever they stand; the others
+        keep the positions that they have in their row, as in `transformers`. What is said of a
+        whole sequence comes from its first token that is not left out.
+
+        Args:
+            input_ids: integers of shape `(batch, tokens)`.
+            attention_mask: of the same shape, 1 for tokens and 0 for padding; all ones if None.
+            token_type_ids: of the same shape; all zeros if None.
+
+        Returns:
+            Arrays of float32. Classification and regression: `logits` of shape `(batch, classes)`.
+            Token classification: `logits` of shape `(batch, tokens, classes)`, 0 at padding.
+            Question answering: `start_logits` and `end_logits` of shape `(batch, tokens)`, minus
+            infinity at padding. Models without a head: `last_hidden_state` of shape
+            `(batch, tokens, hidden)`, 0 at padding, and `embeddings` of shape `(batch, hidden)`.
+
+        Raises:
+            InputError: an array is of the wrong type or shape, an id is not in the vocabulary, a
+                row is longer than the model has positions for, or has no token that counts.
+        """
+        return self._model.run(input_ids, attention_mask, token_type_ids)
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Answers to texts, as the model's task has it; one for one text, a list for a list.
+
+        What is accepted and returned stands with the tasks: `TextClassification`,
+        `TokenClassification`, `QuestionAnswering`, `SentenceEmbedding` in
+        `fineprune.engine.tasks`.
+
+        >>> engine = Engine("reviews.safetensors")  # doctest: +SKIP
+        >>> engine("A film to remember.")  # doctest: +SKIP
+        {'label': 'positive', 'score': 0.998}
+
+        Raises:
+            InputError: the inputs are not such as the task takes, or the file has no tokenizer.
+        """
+        return self.task(*inputs, **options)
+
+    @cached_property
+    def task(self) -> Task:
+        """What the model does with texts; made on first use, because tokenizers load slowly."""
+        return make_task(self._source)
+
+    def plan(self) -> tuple[MatrixPlan, ...]:
+        """For each matrix of the encoder, whether it runs sparse or dense, and why."""
+        return tuple(self._planner.plans)
+
+
+def _check_threads(threads: int | None) -> int:
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _all_cpus()
+    if not isinstance(threads, int) or not 1 <= threads <= _MOST_THREADS:
+        raise InputError(f"threads is {threads!r}; expected a whole number, 1 to {_MOST_THREADS}")
+    return threads
+
+
+def _all_cpus() -> int:
+    return os.cpu_count() or 1

@@ -1,0 +1,19 @@
+"""What can be wrong when a packed model is run."""
+
+from fineprune.errors import FinepruneError, PackedFileError
+
+
+class InputError(FinepruneError, ValueError):
+    """What a model was given is not what it takes."""
+
+
+class UnsupportedModelError(FinepruneError):
+    """A packed model that the engine does not know how to run."""
+
+
+class WeightsError(PackedFileError):
+    """A packed model lacks a tensor that its architecture has, or holds it in another shape."""
+
+
+class NativeMissingError(FinepruneError, ImportError):
+    """The engine's native part was not built, or does not load."""

@@ -1,0 +1,51 @@
+"""Where an answer starts and where it ends: two values for each token."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import numpy as np
+
+from fineprune.engine.errors import WeightsError
+from fineprune.engine.heads.head import Floats, Head, HeadSource
+from fineprune.engine.heads.steps import Layers, Step, apply, make_layers
+from fineprune.engine.inputs import Mask, Tokens, scatter
+
+_MODULE = "qa_outputs"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class QuestionAnswering(Head):
+    """Start and end logits of shape `(batch, tokens)`; padding has minus infinity, and never wins.
+
+    Attributes:
+        layers: from a token's hidden state to its two logits.
+    """
+
+    layers: Layers
+    first_only: ClassVar[bool] = False
+    per_token: ClassVar[bool] = True
+
+    def __call__(self, hidden: Floats, lengths: Tokens) -> Floats:
+        """Start and end logits of shape `(tokens of all sequences, 2)`."""
+        return apply(self.layers, hidden)
+
+    def outputs(self, hidden: Floats, lengths: Tokens, mask: Mask) -> dict[str, Floats]:
+        """`start_logits` and `end_logits` of shape `(batch, tokens)`."""
+        start, end = self(hidden, lengths).T
+        return {
+            "start_logits": scatter(start, mask, padding=-np.inf),
+            "end_logits": scatter(end, mask, padding=-np.inf),
+        }
+
+
+def question_answering(source: HeadSource) -> Head:
+    """The head that all architectures here have in common.
+
+    Raises:
+        WeightsError: it has not two outputs.
+    """
+    rows, _ = source.weights.shape(f"{_MODULE}.weight")
+    if rows != 2:
+        raise WeightsError(f"'{_MODULE}.weight' has {rows} rows; expected 2, for start and end")
+    return QuestionAnswering(make_layers([Step(_MODULE)], source))

@@ -1,0 +1,162 @@
+"""Token arrays checked and compacted: sequences one after another, padding left out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fineprune.engine.errors import InputError
+
+Tokens = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+Positions = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """Sequences without padding, one after another.
+
+    Attributes:
+        tokens: int32 of shape `(tokens of all sequences,)`.
+        positions: rows of the position table, of the same shape.
+        types: rows of the token type table, of the same shape.
+        lengths: int32 of shape `(sequences,)`.
+    """
+
+    tokens: Tokens
+    positions: Tokens
+    types: Tokens
+    lengths: Tokens
+
+
+@dataclass(frozen=True)
+class InputRules:
+    """What a model's inputs must be like.
+
+    Attributes:
+        vocabulary: number of token ids.
+        types: number of token types.
+        positions: number of rows of the position table.
+        number: rows of the position table for token ids of shape `(batch, tokens)`.
+    """
+
+    vocabulary: int
+    types: int
+    positions: int
+    number: Positions
+
+    @property
+    def most_tokens(self) -> int:
+        """The longest sequence."""
+        # Positions count up one by one from where the architecture starts; its padding token,
+        # whichever that is, would not.
+        first = int(self.number(np.full((1, 1), -1)).item())
+        return self.positions - first
+
+    def compact(
+        self, input_ids: ArrayLike, attention_mask: ArrayLike | None, types: ArrayLike | None
+    ) -> tuple[Sequences, Mask]:
+        """Checks arrays of shape `(batch, tokens)` and leaves out what the mask does.
+
+        Returns:
+            The sequences, and the mask: where their tokens stood.
+
+        Raises:
+            InputError: an array is not as it must be; the message says where.
+        """
+        ids = _integers("input_ids", input_ids)
+        if ids.ndim != 2 or ids.size == 0:
+            raise InputError(
+                f"input_ids has shape {ids.shape}; expected (batch, tokens), both at least 1"
+            )
+        mask = _mask(attention_mask, ids.shape)
+        kinds = _same_shape("token_type_ids", types, ids.shape)
+        _check_range("input_ids", ids, mask, self.vocabulary)
+        _check_range("token_type_ids", kinds, mask, self.types)
+        positions = self.number(ids)
+        if positions[mask].max() >= self.positions:
+            raise InputError(
+                f"input_ids has {ids.shape[1]} tokens a row; "
+                f"the model has positions for {self.most_tokens}"
+            )
+        tokens, rows, types_of = (part[mask].astype(np.int32) for part in (ids, positions, kinds))
+        return Sequences(tokens, rows, types_of, mask.sum(axis=1, dtype=np.int32)), mask
+
+    def join(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]) -> Sequences:
+        """Sequences of the model's own tokenizer, none of them too long.
+
+        Raises:
+            InputError: the tokenizer has more tokens than the model.
+        """
+        tokens = np.concatenate([np.asarray(row, np.int32) for row in ids])
+        kinds = np.concatenate([np.asarray(row, np.int32) for row in types])
+        if tokens.max() >= self.vocabulary:
+            raise InputError(
+                f"the tokenizer gives token {tokens.max()}; the model knows {self.vocabulary:,}"
+            )
+        positions = np.concatenate([self.number(np.asarray([row]))[0] for row in ids])
+        return Sequences(
+            tokens,
+            positions.astype(np.int32),
+            np.minimum(kinds, self.types - 1),  # some tokenizers tell pairs apart, not their models
+            np.array([len(row) for row in ids], np.int32),
+        )
+
+
+def scatter(values: NDArray[np.float32], mask: Mask, padding: float) -> NDArray[np.float32]:
+    """Puts values of tokens where the tokens stood.
+
+    Args:
+        values: of shape `(tokens of all sequences, ...)`.
+        mask: of shape `(batch, tokens)`.
+        padding: what stands elsewhere.
+    """
+    result = np.full(mask.shape + values.shape[1:], padding, np.float32)
+    result[mask] = values
+    return result
+
+
+def _integers(name: str, values: ArrayLike) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"{name} is no array: {error}") from error
+    if array.dtype.kind not in "iu" and array.size:
+        raise InputError(f"{name} is of type {array.dtype}; expected integers")
+    return array
+
+
+def _same_shape(name: str, values: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[Any]:
+    if values is None:
+        return np.zeros(shape, np.int32)
+    array = _integers(name, values)
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}; expected that of input_ids, {shape}")
+    return array
+
+
+def _mask(values: ArrayLike | None, shape: tuple[int, ...]) -> Mask:
+    if values is None:
+        return np.ones(shape, np.bool_)
+    if np.asarray(values).dtype == np.bool_:
+        values = np.asarray(values).astype(np.int32)
+    array = _same_shape("attention_mask", values, shape)
+    wrong = (array != 0) & (array != 1)
+    if wrong.any():
+        raise InputError(f"attention_mask holds {array[wrong][0]}; expected 0 and 1 only")
+    mask: Mask = array == 1
+    if not mask.any(axis=1).all():
+        row = int(np.flatnonzero(~mask.any(axis=1))[0])
+        raise InputError(f"attention_mask[{row}] is all zeros; expected at least one token")
+    return mask
+
+
+def _check_range(name: str, values: NDArray[Any], mask: Mask, count: int) -> None:
+    wrong = ((values < 0) | (values >= count)) & mask
+    if wrong.any():
+        row, column = (int(index) for index in np.argwhere(wrong)[0])
+        raise InputError(
+            f"{name}[{row}, {column}] is {values[row, column]}; expected 0 to {count - 1:,}"
+        )

@@ -1,0 +1,150 @@
+"""An encoder with its head, ready to run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fineprune.engine.architectures import ARCHITECTURES, Architecture
+from fineprune.engine.config import Config
+from fineprune.engine.encoder import build_encoder, hidden_size
+from fineprune.engine.errors import UnsupportedModelError
+from fineprune.engine.heads import Head, HeadSource
+from fineprune.engine.heads.head import Floats
+from fineprune.engine.inputs import InputRules, Sequences
+from fineprune.engine.matrices import Arithmetic
+from fineprune.engine.weights import MatrixMaker, Weights
+from fineprune.packing import PackedModel
+from fineprune.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from fineprune.engine._native import Encoder
+
+_MOST_TOKENS = 4096  # run at once on texts: bounds the memory that activations take
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An encoder with its head.
+
+    Attributes:
+        encoder: the native part.
+        head: what stands on top of it.
+        rules: what inputs must be like.
+    """
+
+    encoder: "Encoder"
+    head: Head
+    rules: InputRules
+
+    def run(
+        self,
+        input_ids: ArrayLike,
+        attention_mask: ArrayLike | None,
+        token_type_ids: ArrayLike | None,
+    ) -> dict[str, Floats]:
+        """The head's outputs for arrays of shape `(batch, tokens)`; see `Engine.run`."""
+        sequences, mask = self.rules.compact(input_ids, attention_mask, token_type_ids)
+        return self.head.outputs(self._hidden(sequences), sequences.lengths, mask)
+
+    def values(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]) -> list[Floats]:
+        """The head's values for each of many sequences, run in batches of like length.
+
+        Args:
+            ids: token ids of each sequence.
+            types: token types of each sequence.
+        """
+        results: dict[int, Floats] = {}
+        for batch in _batches([len(row) for row in ids]):
+            sequences = self.rules.join([ids[i] for i in batch], [types[i] for i in batch])
+            values = self.head(self._hidden(sequences), sequences.lengths)
+            ends = np.cumsum(sequences.lengths)[:-1]
+            parts = np.split(values, ends) if self.head.per_token else list(values)
+            results |= zip(batch, parts, strict=True)
+        return [results[i] for i in range(len(ids))]
+
+    def _hidden(self, sequences: Sequences) -> Floats:
+        return self.encoder.run(
+            sequences.tokens,
+            sequences.positions,
+            sequences.types,
+            sequences.lengths,
+            first_only=self.head.first_only,
+        )
+
+
+def build_model(
+    packed: PackedModel, make: MatrixMaker, arithmetic: Arithmetic, threads: int
+) -> Model:
+    """Prepares a packed model.
+
+    Args:
+        packed: the model; it is not needed afterwards.
+        make: makes the encoder's matrices ready to multiply with.
+        arithmetic: what for.
+        threads: how many run it.
+
+    Raises:
+        UnsupportedModelError: the engine does not know how to run it.
+        WeightsError: a tensor is missing, or its shape does not fit.
+    """
+    config = Config(packed.config)
+    architecture = _architecture(config)
+    every = Weights(packed.tensors)
+    weights = every.below("" if config.class_name() == architecture.base else architecture.prefix)
+    # Heads are small: always dense, and in float32.
+    of_head = replace(arithmetic, precision="float32")
+    source = HeadSource(
+        weights=every,
+        hidden=hidden_size(architecture, weights),
+        matrix=lambda name, tensor: of_head.dense(tensor),
+        attachments=packed.attachments,
+    )
+    return Model(
+        head=architecture.heads[config.class_name()](source),
+        encoder=build_encoder(architecture, config, weights, make, arithmetic, threads),
+        rules=_rules(architecture, config, weights),
+    )
+
+
+def _architecture(config: Config) -> Architecture:
+    """The architecture of a model whose class is one that it has."""
+    kind = config.get("model_type", "")
+    if kind not in ARCHITECTURES:
+        raise UnsupportedModelError(
+            f"the engine does not run models of type {quoted(kind)}, only {listed(ARCHITECTURES)}; "
+            "write this one with `fineprune unpack FILE TARGET` and load TARGET with transformers"
+        )
+    architecture = ARCHITECTURES[kind]
+    if config.class_name() not in architecture.heads:
+        raise UnsupportedModelError(
+            f"the engine does not run {quoted(config.class_name())}, "
+            f"only {listed(architecture.heads)}; "
+            "write this one with `fineprune unpack FILE TARGET` and load TARGET with transformers"
+        )
+    return architecture
+
+
+def _rules(architecture: Architecture, config: Config, weights: Weights) -> InputRules:
+    names = architecture.embeddings
+    return InputRules(
+        vocabulary=weights.shape(f"{names.word}.weight")[0],
+        types=1 if names.type is None else weights.shape(f"{names.type}.weight")[0],
+        positions=weights.shape(f"{names.position}.weight")[0],
+        number=lambda ids: architecture.positions(ids, config),
+    )
+
+
+def _batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Indices of sequences, the longest first, in batches of at most so many tokens."""
+    batches: list[list[int]] = []
+    left = 0
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if lengths[index] > left:
+            batches.append([])
+            left = _MOST_TOKENS
+        batches[-1].append(index)
+        left -= lengths[index]
+    return batches

@@ -1,0 +1,116 @@
+"""A class for each token, or entities of several tokens."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Literal, final
+
+import numpy as np
+from tokenizers import Encoding
+
+from fineprune.engine.errors import InputError
+from fineprune.engine.heads.head import Floats
+from fineprune.engine.tasks.task import Task, TaskSource, as_list, softmax
+from fineprune.engine.tasks.text import TextModel, attached_json
+from fineprune.wording import listed
+
+Aggregation = Literal["none", "simple"]
+Entity = dict[str, Any]
+
+_AGGREGATIONS: tuple[Aggregation, ...] = ("none", "simple")
+
+
+@final
+class TokenClassification(Task):
+    """Entities in texts."""
+
+    def __init__(self, source: TaskSource) -> None:
+        self._text = TextModel.of(source)
+        self._config = source.config
+        unknown = attached_json(source.attachments, "tokenizer_config.json").get("unk_token")
+        self._unknown = unknown.get("content") if isinstance(unknown, dict) else unknown
+
+    def __call__(
+        self,
+        texts: str | list[str],
+        *,
+        aggregation_strategy: Aggregation = "none",
+        ignore_labels: Sequence[str] = ("O",),
+    ) -> Any:
+        """Classifies tokens, as the pipeline `token-classification` of `transformers` does.
+
+        Args:
+            texts: a text, or a list of texts. What is too long for the model is cut.
+            aggregation_strategy: `"none"` for tokens; `"simple"` for runs of tokens of one class,
+                a label that starts with `B-` beginning a new one.
+            ignore_labels: classes to leave out.
+
+        Returns:
+            For each text a list of `{"entity", "score", "index", "word", "start", "end"}`, or
+            `{"entity_group", "score", "word", "start", "end"}` if aggregated.
+
+        Raises:
+            InputError: an input is no text, or there is no such strategy.
+        """
+        if aggregation_strategy not in _AGGREGATIONS:
+            raise InputError(
+                f"aggregation_strategy is {aggregation_strategy!r}; "
+                f"expected one of {listed(_AGGREGATIONS)}"
+            )
+        batch, one = as_list(texts)
+        encodings = self._text.encode(batch)
+        values = self._text.values(encodings)
+        results = []
+        for text, encoding, logits in zip(batch, encodings, values, strict=True):
+            entities: Sequence[Entity] = list(self._entities(text, encoding, softmax(logits)))
+            key = "entity"
+            if aggregation_strategy == "simple":
+                entities, key = self._grouped(entities), "entity_group"
+            results.append([one for one in entities if one[key] not in ignore_labels])
+        return results[0] if one else results
+
+    def _entities(self, text: str, encoding: Encoding, scores: Floats) -> Iterator[Entity]:
+        labels = self._config.labels(scores.shape[1])
+        for index, special in enumerate(encoding.special_tokens_mask):
+            if special:
+                continue
+            start, end = encoding.offsets[index]
+            word = encoding.tokens[index]
+            best = int(scores[index].argmax())
+            yield {
+                "entity": labels[best],
+                "score": float(scores[index, best]),
+                "index": index,
+                "word": text[start:end] if word == self._unknown else word,
+                "start": start,
+                "end": end,
+            }
+
+    def _grouped(self, entities: Sequence[Entity]) -> list[Entity]:
+        runs = groupby(zip(_run_numbers(entities), entities, strict=True), key=lambda pair: pair[0])
+        return [self._group([entity for _, entity in run]) for _, run in runs]
+
+    def _group(self, run: list[Entity]) -> Entity:
+        words = [entity["word"] for entity in run]
+        decoder = self._text.tokenizer.decoder
+        return {
+            "entity_group": _tag(run[0]["entity"]),
+            "score": float(np.mean([entity["score"] for entity in run])),
+            "word": decoder.decode(words) if decoder is not None else " ".join(words),
+            "start": run[0]["start"],
+            "end": run[-1]["end"],
+        }
+
+
+def _tag(label: str) -> str:
+    """A label without its mark of beginning or inside."""
+    return label[2:] if label.startswith(("B-", "I-")) else label
+
+
+def _run_numbers(entities: Sequence[Entity]) -> list[int]:
+    """For each entity, the number of the run of one class that it belongs to."""
+    labels = [entity["entity"] for entity in entities]
+    begins = [
+        previous is None or label.startswith("B-") or _tag(label) != _tag(previous)
+        for previous, label in zip([None, *labels], labels, strict=False)
+    ]
+    return [int(number) for number in np.cumsum(begins)]

@@ -1,0 +1,119 @@
+"""Models that the engine does not run, or that do not hold what they should: one clear line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from fineprune import Engine, pack
+from fineprune.engine.errors import UnsupportedModelError, WeightsError
+from fineprune.errors import FinepruneError
+from tests.engine.zoo import build
+from tests.models import ARCHITECTURES
+
+Tensors = dict[str, NDArray[Any]]
+LAYER = "bert.encoder.layer.0"
+
+
+def changed(
+    tmp_path: Path,
+    config: dict[str, Any] | None = None,
+    tensors: Callable[[Tensors], Tensors] = lambda tensors: tensors,
+    head: str = "sequence",
+) -> Path:
+    """The packed file of a BERT whose config or tensors were changed."""
+    folder = tmp_path / "model"
+    build("bert", head).save_pretrained(folder)
+    file, settings = folder / "model.safetensors", folder / "config.json"
+    save_file(tensors(load_file(file)), file, metadata={"format": "pt"})
+    content = json.loads(settings.read_text(encoding="utf-8")) | (config or {})
+    settings.write_text(json.dumps(content), encoding="utf-8")
+    pack(folder, tmp_path / "packed")
+    return tmp_path / "packed"
+
+
+def assert_one_line(file: Path, kind: type[FinepruneError], said: str) -> None:
+    with pytest.raises(kind, match=said) as caught:
+        Engine(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["mpnet", "albert", "deberta-v2", "modernbert", "vit"])
+def test_other_architectures(name: str, tmp_path: Path) -> None:
+    [architecture] = [one for one in ARCHITECTURES if one.name == name]
+    architecture.build().save_pretrained(tmp_path / "model")
+    pack(tmp_path / "model", tmp_path / "packed")
+    said = f"does not run models of type '{name}', only 'bert', .*`fineprune unpack FILE TARGET`"
+    assert_one_line(tmp_path / "packed", UnsupportedModelError, said)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": None}, "does not run models of type ''"),
+        ({"model_type": 3}, "model_type in the model's config is 3; expected a value like ''"),
+        (
+            {"architectures": ["BertForMaskedLM"]},
+            "does not run 'BertForMaskedLM', only 'BertModel'",
+        ),
+        ({"architectures": None}, "architectures in the model's config is None; expected the name"),
+        ({"architectures": [3]}, r"architectures in the model's config is \[3\]"),
+        ({"num_attention_heads": 5}, "is 5, which does not divide the hidden size 24"),
+        ({"num_attention_heads": 0}, "is 0, which does not divide"),
+        ({"num_attention_heads": True}, "num_attention_heads in the model's config is True"),
+        ({"layer_norm_eps": "small"}, "layer_norm_eps in the model's config is 'small'"),
+        ({"hidden_act": "swish"}, "hidden_act in the model's config is 'swish'; the engine knows"),
+        ({"position_embedding_type": "relative_key"}, "position_embedding_type .* 'relative_key'"),
+        ({"is_decoder": True}, "is_decoder in the model's config is True; the engine runs False"),
+    ],
+)
+def test_configs(config: dict[str, Any], said: str, tmp_path: Path) -> None:
+    assert_one_line(changed(tmp_path, config), UnsupportedModelError, said)
+
+
+def without(name: str) -> Callable[[Tensors], Tensors]:
+    return lambda tensors: {key: tensor for key, tensor in tensors.items() if key != name}
+
+
+def cut(name: str) -> Callable[[Tensors], Tensors]:
+    return lambda tensors: tensors | {name: np.ascontiguousarray(tensors[name][:-1])}
+
+
+def renumbered(tensors: Tensors) -> Tensors:
+    return {name.replace(".layer.1.", ".layer.2."): tensor for name, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        (without(f"{LAYER}.output.dense.bias"), f"has no tensor '{LAYER}.output.dense.bias'"),
+        (without(f"{LAYER}.attention.self.query.weight"), "has no tensor .*query.weight'"),
+        (without("bert.embeddings.word_embeddings.weight"), "has no tensor .*word_embeddings"),
+        (without("bert.pooler.dense.weight"), "has no tensor 'bert.pooler.dense.weight'"),
+        (cut(f"{LAYER}.output.dense.weight"), r"has shape \(23, 40\); expected \(24, 40\)"),
+        (cut(f"{LAYER}.output.LayerNorm.bias"), r"has shape \(23,\); expected \(24,\)"),
+        (cut("classifier.bias"), r"'classifier.bias' has shape \(2,\); expected \(3,\)"),
+        (renumbered, r"layers are numbered \[0, 2\]; expected 0 to 1"),
+    ],
+)
+def test_weights(tensors: Callable[[Tensors], Tensors], said: str, tmp_path: Path) -> None:
+    assert_one_line(changed(tmp_path, tensors=tensors), WeightsError, said)
+
+
+def test_question_answering_has_two_outputs(tmp_path: Path) -> None:
+    file = changed(tmp_path, tensors=cut("qa_outputs.weight"), head="question")
+    assert_one_line(file, WeightsError, "'qa_outputs.weight' has 1 rows; expected 2")
+
+
+def test_embeddings_of_another_width(tmp_path: Path) -> None:
+    def narrow(tensors: Tensors) -> Tensors:
+        name = "bert.embeddings.word_embeddings.weight"
+        return tensors | {name: np.ascontiguousarray(tensors[name][:, :16])}
+
+    said = "embeddings are 16 wide and layers 24: no projection"
+    assert_one_line(changed(tmp_path, tensors=narrow), WeightsError, said)

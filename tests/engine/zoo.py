@@ -1,0 +1,94 @@
+"""Tiny random models of the engine's architectures and heads, packed, beside what PyTorch says."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch import nn
+
+from fineprune import pack, unpack
+from tests.models import in_blocks
+
+VOCABULARY = 50
+POSITIONS = 512
+
+_SIZES: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 40,
+    "max_position_embeddings": POSITIONS,
+    "pad_token_id": 1,
+}
+_CONFIGS: dict[str, Any] = {
+    "bert": transformers.BertConfig,
+    "electra": lambda **sizes: transformers.ElectraConfig(embedding_size=16, **sizes),
+    "roberta": transformers.RobertaConfig,
+    "xlm-roberta": transformers.XLMRobertaConfig,
+    "distilbert": lambda **sizes: transformers.DistilBertConfig(
+        dim=24, n_layers=2, n_heads=2, hidden_dim=40, **sizes
+    ),
+}
+_CLASSES: dict[str, Any] = {
+    "sequence": transformers.AutoModelForSequenceClassification,
+    "token": transformers.AutoModelForTokenClassification,
+    "question": transformers.AutoModelForQuestionAnswering,
+    "none": transformers.AutoModel,
+}
+ARCHITECTURES = tuple(_CONFIGS)
+HEADS = tuple(_CLASSES)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A packed model.
+
+    Attributes:
+        file: it.
+        head: a key of `_CLASSES`.
+    """
+
+    file: Path
+    head: str
+
+    @cached_property
+    def reference(self) -> Any:
+        """The model of transformers with the weights that are in the file."""
+        folder = self.file.with_suffix(".unpacked")
+        unpack(self.file, folder)
+        return _CLASSES[self.head].from_pretrained(folder).eval()
+
+    def expected(self, **arrays: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """What that says to arrays; the same keys as `Engine.run`, but for embeddings."""
+        with torch.inference_mode():
+            said = self.reference(**{name: torch.tensor(array) for name, array in arrays.items()})
+        names = ("logits", "start_logits", "end_logits", "last_hidden_state")
+        return {name: said[name].numpy() for name in names if name in said}
+
+
+def build(architecture: str, head: str, density: float = 0.3, **changes: Any) -> Any:
+    """A random model with so much of its layers kept; no parameter is zero or one elsewhere."""
+    torch.manual_seed(0)
+    sizes = {**_SIZES, "num_labels": 2 if head == "question" else 3, **changes}
+    if "roberta" in architecture:
+        sizes["max_position_embeddings"] += 2  # the first token has position pad + 1
+    model = _CLASSES[head].from_config(_CONFIGS[architecture](**sizes)).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    for linear in in_blocks(model).values():
+        linear.weight.data *= torch.rand_like(linear.weight) < density
+    return model
+
+
+def save_packed(model: Any, folder: Path, head: str, bits: int = 8) -> Packed:
+    """Packs a model, with whatever else lies in the folder."""
+    model.save_pretrained(folder)
+    file = folder.with_suffix(".packed")
+    pack(folder, file, bits=bits)
+    return Packed(file, head)
