@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 namespace fineprune {
@@ -8,5 +9,12 @@ namespace fineprune {
 struct bfloat16 {
   std::uint16_t bits;
 };
+
+/// Rounds to the nearest, ties to even; a NaN stays one.
+inline bfloat16 to_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<std::uint16_t>(bits >> 16 | 0x40u)};
+  return {static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16)};
+}
 
 }  // namespace fineprune

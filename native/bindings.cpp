@@ -8,6 +8,7 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "encoder.hpp"
 #include "instruction_set.hpp"
 #include "matrix.hpp"
+#include "require.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -106,9 +108,12 @@ ColumnIndices column_indices_of(const Array& indices) {
 template <class Make>
 auto with_kernels(const std::string& precision, const std::string& name, const Make& make) {
   const InstructionSet& set = instruction_set(name);
-  if (precision == "float32") return make(*set.kernels<float>());
-  throw std::invalid_argument("precision must be \"float32\" or \"bf16\", got \"" + precision +
-                              "\"");
+  if (precision == "float32") return make(*set.float_kernels);
+  require(precision == "bf16",
+          "precision must be \"float32\" or \"bf16\", got \"" + precision + "\"");
+  require(set.bfloat16_kernels != nullptr,
+          "precision \"bf16\" has no instructions on \"" + name + "\" of this CPU");
+  return make(*set.bfloat16_kernels);
 }
 
 std::shared_ptr<const Matrix> sparse_matrix(int rows, int columns, const Array& row_pointers,
@@ -277,14 +282,14 @@ nb::object run(Encoder& encoder, const Array& tokens, const Array& positions, co
 
 std::vector<std::string> names_of_instruction_sets() {
   std::vector<std::string> names;
-  for (const InstructionSet* set : instruction_sets()) names.emplace_back(set->name);
+  for (const InstructionSet& set : instruction_sets()) names.emplace_back(set.name);
   return names;
 }
 
 bool has_bf16() {
-  for (const InstructionSet* set : instruction_sets())
-    if (set->kernels<bfloat16>() != nullptr) return true;
-  return false;
+  const auto& sets = instruction_sets();
+  return std::any_of(sets.begin(), sets.end(),
+                     [](const InstructionSet& set) { return set.bfloat16_kernels != nullptr; });
 }
 
 }  // namespace

@@ -60,14 +60,4 @@ inline Floats gelu_tanh(Floats x) {
   return x / (exponential(inner * -twice_root) + 1.0f);
 }
 
-inline Floats activate(Activation activation, Floats x) {
-  switch (activation) {
-    case Activation::relu: return relu(x);
-    case Activation::gelu: return gelu(x);
-    case Activation::gelu_tanh: return gelu_tanh(x);
-    case Activation::none: break;
-  }
-  return x;
-}
-
 }  // namespace fineprune::FINEPRUNE_ISA

@@ -1,22 +1,18 @@
 #include "encoder.hpp"
 
-#include <cmath>
+#include <algorithm>
 #include <mutex>
-#include <numeric>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 
+#include "aligned_buffer.hpp"
 #include "layout.hpp"
+#include "require.hpp"
 #include "thread_pool.hpp"
 #include "tiles.hpp"
 
 namespace fineprune {
 namespace {
-
-void require(bool condition, const std::string& message) {
-  if (!condition) throw std::invalid_argument(message);
-}
 
 /// An Affine whose matrix is known to take `Element`.
 template <class Element>
@@ -112,7 +108,8 @@ template <class Element>
 struct Scratch {
   AlignedBuffer<Element> intermediate;  ///< [intermediate][width]
   AlignedBuffer<float> sums;            ///< [hidden][width]
-  AlignedBuffer<float> scores;
+  AlignedBuffer<float> partial;         ///< [most rows of a matrix][width]
+  AlignedBuffer<float> attention;
   AlignedBuffer<float> row;             ///< one token's embedding
 };
 
@@ -209,19 +206,19 @@ class TiledEncoder final : public Encoder {
   }
 
   void reserve(const Batch& batch) {
-    const auto width = static_cast<std::size_t>(layout_.width());
-    const auto tiles = static_cast<std::size_t>(layout_.tiles());
-    const std::size_t hidden = tiles * width * hidden_;
-    embedded_.reserve(projection_ ? tiles * width * embedding_size_ : 0);
-    stream_.reserve(hidden);
-    queries_.reserve(hidden);
-    keys_.reserve(hidden);
-    values_.reserve(hidden);
+    const std::size_t lanes = static_cast<std::size_t>(layout_.tiles()) * largest_width;
+    if (projection_) embedded_.reserve(lanes * embedding_size_);
+    stream_.reserve(lanes * hidden_);
+    queries_.reserve(lanes * hidden_);
+    keys_.reserve(lanes * hidden_);
+    values_.reserve(lanes * hidden_);
     const int longest = *std::max_element(batch.lengths.begin(), batch.lengths.end());
     for (Scratch<Element>& scratch : scratch_) {
-      scratch.intermediate.reserve(width * intermediate_);
-      scratch.sums.reserve(width * hidden_);
-      scratch.scores.reserve(attention_workspace(longest));
+      scratch.intermediate.reserve(static_cast<std::size_t>(largest_width) * intermediate_);
+      scratch.sums.reserve(static_cast<std::size_t>(largest_width) * hidden_);
+      scratch.partial.reserve(static_cast<std::size_t>(largest_width) *
+                              std::max(hidden_, intermediate_));
+      scratch.attention.reserve(attention_workspace(longest, head_size_));
       scratch.row.reserve(embedding_size_);
     }
   }
@@ -267,34 +264,39 @@ class TiledEncoder final : public Encoder {
   }
 
   void embed(const Batch& batch, int tile, const Team& team) {
-    const int width = layout_.width();
-    const std::size_t place = static_cast<std::size_t>(tile) * width;
-    Stream<Element>& target = projection_ ? embedded_ : stream_;
+    const int width = layout_.width(tile);
+    const std::size_t place = static_cast<std::size_t>(tile) * largest_width;
+    const Stream<Element>& target = projection_ ? embedded_ : stream_;
     const std::size_t offset = place * embedding_size_;
     if (team.leads()) {
       float* const row = scratch_[team.scratch()].row.data();
       for (int lane = 0; lane < width; ++lane) {
         std::fill_n(row, embedding_size_, 0.0f);
-        const int token = layout_.token(tile * width + lane);
+        const int token = layout_.token(tile * largest_width + lane);
         if (token >= 0) add_embeddings(batch, token, row);
         put_lane(row, embedding_size_, width, lane, target.wide(offset));
       }
-      kernels_.normalize({.sums = target.wide(offset),
-                          .weight = embeddings_.norm.weight.data(),
-                          .bias = embeddings_.norm.bias.data(),
-                          .epsilon = config_.epsilon,
-                          .features = embedding_size_,
-                          .width = width,
-                          .wide = target.wide(offset),
-                          .narrow = target.narrow(offset)});
+      normalize(embeddings_.norm, embedding_size_, width, target.wide(offset), target, offset);
     }
     team.wait();
-    if (projection_) {
-      projection_->apply(team, width, embedded_.input(offset),
-                         {.wide = stream_.wide(place * hidden_),
-                          .narrow = stream_.narrow(place * hidden_)});
-      team.wait();
-    }
+    if (!projection_) return;
+    projection_->apply(team, width, embedded_.input(offset),
+                       {.partial = stream_.wide(place * hidden_),
+                        .wide = stream_.wide(place * hidden_),
+                        .narrow = stream_.narrow(place * hidden_)});
+    team.wait();
+  }
+
+  void normalize(const Norm& norm, int features, int width, const float* sums,
+                 const Stream<Element>& target, std::size_t offset) const {
+    kernels_.normalize({.sums = sums,
+                        .weight = norm.weight.data(),
+                        .bias = norm.bias.data(),
+                        .epsilon = config_.epsilon,
+                        .features = features,
+                        .width = width,
+                        .wide = target.wide(offset),
+                        .narrow = target.narrow(offset)});
   }
 
   void add_embeddings(const Batch& batch, int token, float* row) const {
@@ -304,73 +306,64 @@ class TiledEncoder final : public Encoder {
   }
 
   void project_inputs(const TiledLayer<Element>& layer, int tile, const Team& team) {
-    const int width = layout_.width();
+    const int width = layout_.width(tile);
     const std::size_t offset = tile_offset(tile);
     const Element* input = stream_.input(offset);
-    layer.query.apply(team, width, input, output_to(queries_.data() + offset));
-    layer.key.apply(team, width, input, output_to(keys_.data() + offset));
-    layer.value.apply(team, width, input, output_to(values_.data() + offset));
+    layer.query.apply(team, width, input, output_to(queries_.data() + offset, team));
+    layer.key.apply(team, width, input, output_to(keys_.data() + offset, team));
+    layer.value.apply(team, width, input, output_to(values_.data() + offset, team));
   }
 
   void attend(const AttentionUnit& unit, int thread) {
     const Layout::Sequence& sequence = layout_.sequences()[unit.sequence];
-    const int width = layout_.width();
-    const std::size_t head = static_cast<std::size_t>(unit.head) * head_size_ * width;
-    const std::size_t first_tile = tile_offset(sequence.first_lane / width) + head;
-    Element* const block = queries_.data() + tile_offset(unit.tile) + head + unit.lane;
+    const int first_tile = sequence.first_lane / largest_width;
+    Element* const block = queries_.data() + tile_offset(unit.tile);
     kernels_.attention({.queries = block,
-                        .keys = keys_.data() + first_tile,
-                        .values = values_.data() + first_tile,
-                        .tile_stride = tile_offset(1),
-                        .first_key = sequence.first_lane % width,
-                        .key_count = sequence.length,
+                        .context = block,
+                        .width = layout_.width(unit.tile),
+                        .first_query = unit.lane,
                         .query_lanes = unit.lanes,
+                        .keys = keys_.data() + tile_offset(first_tile),
+                        .values = values_.data() + tile_offset(first_tile),
+                        .tile_stride = tile_offset(1),
+                        .last_tile = layout_.tiles() - 1 - first_tile,
+                        .last_width = layout_.last_width(),
+                        .first_key = sequence.first_lane % largest_width,
+                        .key_count = sequence.length,
+                        .first_feature = unit.head * head_size_,
                         .head_size = head_size_,
-                        .width = width,
-                        .scale = 1.0f / std::sqrt(static_cast<float>(head_size_)),
-                        .scores = scratch_[thread].scores.data(),
-                        .context = block});
+                        .workspace = scratch_[thread].attention.data()});
   }
 
   /// The rest of a layer, from the context of its attention on: linear, feed-forward, and the
   /// LayerNorm after each. Everything stays with one tile.
   void transform(const TiledLayer<Element>& layer, int tile, const Team& team) {
-    const int width = layout_.width();
-    const std::size_t offset = tile_offset(tile);
-    Scratch<Element>& scratch = scratch_[team.scratch()];
-    const Element* context = queries_.data() + offset;
-    const Element* input = stream_.input(offset);
-
-    add_and_normalize(layer.output, context, layer.attention_norm, offset, team);
-    Epilogue<Element> activated = output_to(scratch.intermediate.data());
+    Element* const intermediate = scratch_[team.scratch()].intermediate.data();
+    add_and_normalize(layer.output, queries_.data() + tile_offset(tile), layer.attention_norm, tile,
+                      team);
+    Epilogue<Element> activated = output_to(intermediate, team);
     activated.activation = config_.activation;
-    layer.up.apply(team, width, input, activated);
+    layer.up.apply(team, layout_.width(tile), stream_.input(tile_offset(tile)), activated);
     team.wait();
-    add_and_normalize(layer.down, scratch.intermediate.data(), layer.output_norm, offset, team);
+    add_and_normalize(layer.down, intermediate, layer.output_norm, tile, team);
   }
 
   void add_and_normalize(const Affinity<Element>& linear, const Element* input, const Norm& norm,
-                         std::size_t offset, const Team& team) {
-    const int width = layout_.width();
+                         int tile, const Team& team) {
+    const int width = layout_.width(tile);
+    const std::size_t offset = tile_offset(tile);
     float* const sums = scratch_[team.scratch()].sums.data();
-    linear.apply(team, width, input, {.residual = stream_.wide(offset), .wide = sums});
+    linear.apply(team, width, input,
+                 {.residual = stream_.wide(offset), .partial = sums, .wide = sums});
     team.wait();
-    if (team.leads())
-      kernels_.normalize({.sums = sums,
-                          .weight = norm.weight.data(),
-                          .bias = norm.bias.data(),
-                          .epsilon = config_.epsilon,
-                          .features = hidden_,
-                          .width = width,
-                          .wide = stream_.wide(offset),
-                          .narrow = stream_.narrow(offset)});
+    if (team.leads()) normalize(norm, hidden_, width, sums, stream_, offset);
     team.wait();
   }
 
   void write(const Job& job, int thread, WorkQueue& queue) {
-    const int width = layout_.width();
     const auto write_token = [&](int lane, int row) {
-      get_lane(stream_.wide(tile_offset(lane / width)), hidden_, width, lane % width,
+      const int tile = lane / largest_width;
+      get_lane(stream_.wide(tile_offset(tile)), hidden_, layout_.width(tile), lane % largest_width,
                &job.output[static_cast<std::size_t>(row) * hidden_]);
     };
     if (job.first_only) {
@@ -380,18 +373,21 @@ class TiledEncoder final : public Encoder {
       return;
     }
     queue.drain(layout_.tiles(), [&](int tile) {
-      for (int lane = tile * width; lane < (tile + 1) * width; ++lane)
+      for (int lane = tile * largest_width; lane < (tile + 1) * largest_width; ++lane)
         if (layout_.token(lane) >= 0) write_token(lane, layout_.token(lane));
     });
   }
 
-  static Epilogue<Element> output_to(Element* target) {
-    if constexpr (std::is_same_v<Element, float>) return {.wide = target};
-    else return {.narrow = target};
+  /// Where a linear writes what another kernel reads next.
+  Epilogue<Element> output_to(Element* target, const Team& team) const {
+    if constexpr (std::is_same_v<Element, float>)
+      return {.partial = target, .wide = target};
+    else
+      return {.partial = scratch_[team.scratch()].partial.data(), .narrow = target};
   }
 
   std::size_t tile_offset(int tile) const {
-    return static_cast<std::size_t>(tile) * layout_.width() * hidden_;
+    return static_cast<std::size_t>(tile) * largest_width * hidden_;
   }
 
   const Kernels<Element>& kernels_;
@@ -424,6 +420,8 @@ std::unique_ptr<Encoder> make_encoder(const Kernels<Element>& kernels, Embedding
 }
 
 template std::unique_ptr<Encoder> make_encoder(const Kernels<float>&, Embeddings,
+                                               std::vector<Layer>, const EncoderConfig&);
+template std::unique_ptr<Encoder> make_encoder(const Kernels<bfloat16>&, Embeddings,
                                                std::vector<Layer>, const EncoderConfig&);
 
 }  // namespace fineprune

@@ -1,79 +1,62 @@
 #include "instruction_set.hpp"
 
-#include <stdexcept>
 #include <string>
+
+#include "require.hpp"
 
 namespace fineprune {
 
-// Each is defined by kernels/table.cpp, compiled for that instruction set.
+// Each is defined by kernels/table_*.cpp, compiled for that instruction set.
+namespace baseline {
+extern const Kernels<float> float_kernels;
+}
 #if defined(__x86_64__)
+namespace avx2 {
+extern const Kernels<float> float_kernels;
+}
 namespace avx512 {
 extern const Kernels<float> float_kernels;
 }
-namespace avx2 {
-extern const Kernels<float> float_kernels;
+namespace avx512_bf16 {
+extern const Kernels<bfloat16> bfloat16_kernels;
 }
 #elif defined(__aarch64__)
 namespace neon {
 extern const Kernels<float> float_kernels;
 }
 #endif
-namespace baseline {
-extern const Kernels<float> float_kernels;
-}
 
 namespace {
 
-const Kernels<bfloat16>* no_bfloat16() { return nullptr; }
-
-bool always() { return true; }
-
+std::vector<InstructionSet> find_instruction_sets() {
+  std::vector<InstructionSet> found;
 #if defined(__x86_64__)
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-#endif
-
-const InstructionSet known[] = {
-#if defined(__x86_64__)
-    {"avx512", has_avx512, &avx512::float_kernels, no_bfloat16},
-    {"avx2", has_avx2, &avx2::float_kernels, no_bfloat16},
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    found.push_back({"avx512", &avx512::float_kernels,
+                     __builtin_cpu_supports("avx512bf16") ? &avx512_bf16::bfloat16_kernels
+                                                          : nullptr});
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    found.push_back({"avx2", &avx2::float_kernels, nullptr});
 #elif defined(__aarch64__)
-    {"neon", always, &neon::float_kernels, no_bfloat16},
+  found.push_back({"neon", &neon::float_kernels, nullptr});
 #endif
-    {"baseline", always, &baseline::float_kernels, no_bfloat16},
-};
+  found.push_back({"baseline", &baseline::float_kernels, nullptr});
+  return found;
+}
 
 }  // namespace
 
-template <>
-const Kernels<float>* InstructionSet::kernels() const {
-  return float_kernels;
-}
-
-template <>
-const Kernels<bfloat16>* InstructionSet::kernels() const {
-  return bfloat16_kernels();
-}
-
-const std::vector<const InstructionSet*>& instruction_sets() {
-  static const std::vector<const InstructionSet*> supported = [] {
-    std::vector<const InstructionSet*> found;
-    for (const InstructionSet& set : known)
-      if (set.supported()) found.push_back(&set);
-    return found;
-  }();
+const std::vector<InstructionSet>& instruction_sets() {
+  static const std::vector<InstructionSet> supported = find_instruction_sets();
   return supported;
 }
 
 const InstructionSet& instruction_set(std::string_view name) {
   std::string names;
-  for (const InstructionSet* set : instruction_sets()) {
-    if (set->name == name) return *set;
-    names += (names.empty() ? "" : ", ") + std::string(set->name);
+  for (const InstructionSet& set : instruction_sets()) {
+    if (set.name == name) return set;
+    names += (names.empty() ? "" : ", ") + std::string(set.name);
   }
   throw std::invalid_argument("instruction set \"" + std::string(name) +
                               "\" is not among those that this CPU runs: " + names);

@@ -4,23 +4,18 @@
 #include <string_view>
 #include <vector>
 
-#include "bfloat16.hpp"
 #include "kernels.hpp"
 
 namespace fineprune {
 
 struct InstructionSet {
   std::string_view name;
-  bool (*supported)();
   const Kernels<float>* float_kernels;
-  const Kernels<bfloat16>* (*bfloat16_kernels)();  ///< gives null where the CPU lacks them
-
-  template <class Element>
-  const Kernels<Element>* kernels() const;
+  const Kernels<bfloat16>* bfloat16_kernels;  ///< null where the CPU lacks the instructions
 };
 
 /// Those that this CPU runs, fastest first; never empty.
-const std::vector<const InstructionSet*>& instruction_sets();
+const std::vector<InstructionSet>& instruction_sets();
 
 /// The one of that name. Throws std::invalid_argument where this CPU does not run it.
 const InstructionSet& instruction_set(std::string_view name);

@@ -2,13 +2,17 @@
 // What a kernel is given, and the table of kernels that each instruction set fills.
 //
 // Activations are tiles: [features][width] with `width` contiguous tokens, one lane a token.
+// `Element` is their type: float or bfloat16. Sums are always float.
 
 #include <cstddef>
 #include <cstdint>
 
+#include "bfloat16.hpp"
+
 namespace fineprune {
 
-inline constexpr int lane_multiple = 16;  ///< tile widths and sequence starts are multiples of it
+inline constexpr int lane_multiple = 16;  ///< sequences start at multiples of it
+inline constexpr int largest_width = 64;  ///< tiles are 16, 32 or 64 lanes wide
 
 enum class Activation { none, relu, gelu, gelu_tanh };
 
@@ -20,8 +24,9 @@ struct Epilogue {
   const float* bias = nullptr;      ///< [rows]; null: 0
   Activation activation = Activation::none;
   const float* residual = nullptr;  ///< [rows][width]; null: 0
+  float* partial = nullptr;         ///< [rows][width]: workspace, may be `wide`
   float* wide = nullptr;            ///< [rows][width], stored if not null
-  Element* narrow = nullptr;        ///< the same in the activations' own type
+  Element* narrow = nullptr;        ///< the same in the activations' own type, if not null
 };
 
 struct RowRange {
@@ -29,40 +34,81 @@ struct RowRange {
   int end;
 };
 
-/// Compressed sparse rows. Column indices are below the number of columns of the input: whoever
-/// makes one has checked that, the kernels do not.
-struct SparseRows {
-  const std::uint32_t* row_starts;  ///< [rows + 1]
-  const std::uint16_t* columns;     ///< [kept]
-  const float* values;              ///< [kept]
+/// How a kernel takes its weights: as many non-zeros of a row at once.
+template <class Element>
+struct Weights;
+
+template <>
+struct Weights<float> {
+  using Group = float;
+  static constexpr int group_size = 1;
 };
 
-/// Panels of `panel_rows` rows, [panel][column][panel_rows], the last one filled up with zeros.
+template <>
+struct Weights<bfloat16> {
+  struct Group {
+    bfloat16 weights[2];
+  };
+  static constexpr int group_size = 2;
+};
+
+/// Sparse rows, cut into blocks of columns. What a block reads of a tile of activations stays in
+/// the first levels of cache while all rows go over it.
+///
+/// Within a panel of `sparse_panel_rows` rows, a block's rows are sorted by how much they keep:
+/// then the end of a row is where the branch predictor expects it.
+///
+/// Columns are counted from the block's first, and below the block's end: whoever makes one has
+/// checked that, the kernels do not.
+template <class Element>
+struct SparseBlocks {
+  int rows;
+  int blocks;
+  int block_columns;
+  const std::uint32_t* rows_in_order;  ///< [blocks][rows]
+  const std::uint32_t* starts;         ///< [blocks][rows], and the end: first group of each
+  const std::uint16_t* columns;        ///< [groups][group_size]
+  const typename Weights<Element>::Group* groups;
+};
+
+inline constexpr int sparse_panel_rows = 64;
+
+/// Panels of `panel_rows` rows, the last one filled up with zeros: [panel][column / group_size]
+/// [panel_rows] groups of consecutive columns.
+template <class Element>
 struct DensePanels {
-  const float* values;
   int rows;
   int columns;
+  const typename Weights<Element>::Group* groups;
 };
 
+/// Queries of one head, in one tile, and all keys and values of their sequence. Queries, keys,
+/// values and contexts stand in tiles of their own, [hidden][width], one behind the other with the
+/// stride of the largest width; only the batch's last tile may be narrower.
 template <class Element>
 struct AttentionTask {
-  const Element* queries;   ///< [head_size][width] from the block's first lane on
-  const Element* keys;      ///< [head_size][width], lane 0 of the tile of the sequence's first token
+  const Element* queries;   ///< the tile of the queries
+  Element* context;         ///< the tile of the result; may be the same
+  int width;                ///< of these two
+  int first_query;          ///< lane, a multiple of 16
+  int query_lanes;          ///< how many, a multiple of 16
+  const Element* keys;      ///< the tile of the sequence's first token
   const Element* values;    ///< likewise
   std::size_t tile_stride;  ///< elements from a tile to the next one
-  int first_key;            ///< lane of the sequence's first token in its tile
+  int last_tile;            ///< the batch's last tile, counted from that of the first token
+  int last_width;           ///< of that one
+  int first_key;            ///< lane of the first token, a multiple of 16
   int key_count;            ///< tokens of the sequence
-  int query_lanes;          ///< lanes of this block, a multiple of 16, all in one tile
+  int first_feature;        ///< of the head
   int head_size;
-  int width;
-  float scale;              ///< of the scores: 1 / sqrt(head_size)
-  float* scores;            ///< workspace: `attention_workspace(key_count)` floats
-  Element* context;         ///< [head_size][width]: result, laid out as the queries are
+  float* workspace;         ///< `attention_workspace(key_count, head_size)` floats
 };
 
-/// Floats of workspace for a sequence of `key_count` tokens.
-constexpr std::size_t attention_workspace(int key_count) {
-  return (static_cast<std::size_t>(key_count) + lane_multiple) * 2 * lane_multiple;
+/// Floats of workspace for a head of a sequence of `key_count` tokens.
+constexpr std::size_t attention_workspace(int key_count, int head_size) {
+  const std::size_t keys = static_cast<std::size_t>(key_count) + lane_multiple;
+  const std::size_t features = static_cast<std::size_t>(head_size) + 1;
+  return 2 * lane_multiple * (keys + features) + keys * features;
 }
 
 template <class Element>
@@ -74,15 +120,17 @@ struct NormalizeTask {
   int features;
   int width;
   float* wide;          ///< [features][width], may be `sums`
-  Element* narrow;      ///< the same in the activations' own type, or null
+  Element* narrow;      ///< the same in the activations' own type, if not null
 };
 
 template <class Element>
 struct Kernels {
   int panel_rows;
-  void (*sparse_linear)(const SparseRows&, RowRange, int width, const Element* input,
+  /// The range begins and ends at multiples of `sparse_panel_rows`, or at the last row.
+  void (*sparse_linear)(const SparseBlocks<Element>&, RowRange, int width, const Element* input,
                         const Epilogue<Element>&);
-  void (*dense_linear)(const DensePanels&, RowRange, int width, const Element* input,
+  /// The range begins and ends at multiples of `panel_rows`, or at the last row.
+  void (*dense_linear)(const DensePanels<Element>&, RowRange, int width, const Element* input,
                        const Epilogue<Element>&);
   void (*attention)(const AttentionTask<Element>&);
   void (*normalize)(const NormalizeTask<Element>&);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "kernels.hpp"
 #include "tiles.hpp"
 
 namespace fineprune {
@@ -15,10 +14,10 @@ void Layout::arrange(std::span<const std::int32_t> lengths, int heads) {
     sequences_.push_back({lanes, length});
     lanes += round_up(length, lane_multiple);
   }
-  width_ = tile_width(lanes);
-  tiles_ = round_up(lanes, width_) / width_;
+  tiles_ = round_up(lanes, largest_width) / largest_width;
+  last_width_ = tile_width(lanes - (tiles_ - 1) * largest_width);
 
-  tokens_.assign(static_cast<std::size_t>(tiles_) * width_, -1);
+  tokens_.assign(static_cast<std::size_t>(tiles_) * largest_width, -1);
   int token = 0;
   for (const Sequence& sequence : sequences_) {
     const auto first = tokens_.begin() + sequence.first_lane;
@@ -31,7 +30,7 @@ void Layout::arrange(std::span<const std::int32_t> lengths, int heads) {
   first_tiles_.clear();
   for (int sequence = 0; sequence < static_cast<int>(sequences_.size()); ++sequence) {
     add_units(sequence, heads);
-    const int tile = sequences_[sequence].first_lane / width_;
+    const int tile = sequences_[sequence].first_lane / largest_width;
     if (first_tiles_.empty() || first_tiles_.back() != tile) first_tiles_.push_back(tile);
   }
   all_tiles_.resize(tiles_);
@@ -44,12 +43,12 @@ void Layout::add_units(int sequence, int heads) {
   const int end = begin + round_up(sequences_[sequence].length, lane_multiple);
   for (int head = 0; head < heads; ++head) {
     for (int lane = begin; lane < end;) {
-      const int tile = lane / width_;
-      const int next = std::min(end, (tile + 1) * width_);
-      units_.push_back({sequence, head, tile, lane % width_, next - lane});
+      const int tile = lane / largest_width;
+      const int next = std::min(end, (tile + 1) * largest_width);
+      units_.push_back({sequence, head, tile, lane % largest_width, next - lane});
       lane = next;
     }
-    first_units_.push_back({sequence, head, begin / width_, begin % width_, lane_multiple});
+    first_units_.push_back({sequence, head, begin / largest_width, begin % largest_width, lane_multiple});
   }
 }
 

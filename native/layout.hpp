@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels.hpp"
+
 namespace fineprune {
 
 /// One head's work on a block of queries: all lanes in one tile, all of one sequence.
@@ -17,7 +19,7 @@ struct AttentionUnit {
 };
 
 /// Sequences stand in lanes one after another, each from a multiple of 16 on; lanes are cut into
-/// tiles of `width`. Lanes between sequences hold no token, and nobody reads what is in them.
+/// tiles of the largest width; the last one may be narrower. Lanes between sequences hold no token, and nobody reads what is in them.
 class Layout {
  public:
   struct Sequence {
@@ -28,8 +30,9 @@ class Layout {
   /// Forgets the last batch. Memory is kept: a batch no larger than those before allocates nothing.
   void arrange(std::span<const std::int32_t> lengths, int heads);
 
-  int width() const { return width_; }
   int tiles() const { return tiles_; }
+  int last_width() const { return last_width_; }
+  int width(int tile) const { return tile + 1 == tiles_ ? last_width_ : largest_width; }
   const std::vector<Sequence>& sequences() const { return sequences_; }
 
   /// The token in a lane of all lanes, or -1.
@@ -45,8 +48,8 @@ class Layout {
  private:
   void add_units(int sequence, int heads);
 
-  int width_ = 0;
   int tiles_ = 0;
+  int last_width_ = 0;
   std::vector<Sequence> sequences_;
   std::vector<int> tokens_;
   std::vector<AttentionUnit> units_;

@@ -1,5 +1,5 @@
 #pragma once
-// Weight matrices, prepared once for one instruction set.
+// Weight matrices, prepared once for one instruction set and one type of activations.
 
 #include <cstddef>
 #include <cstdint>
@@ -8,8 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "aligned_buffer.hpp"
-#include "instruction_set.hpp"
+#include "kernels.hpp"
 
 namespace fineprune {
 
@@ -53,8 +52,8 @@ class Linear : public Matrix {
   /// A part of the rows, all of about the same cost, for thread `part` of `parts`.
   virtual RowRange share(int part, int parts) const = 0;
 
-  /// Some rows of the product with one tile of activations. The epilogue's scales are the
-  /// matrix's own: whatever stands there is replaced.
+  /// Those rows of the product with one tile of activations. The epilogue needs a workspace
+  /// `partial`; its scales are replaced by the matrix's own.
   virtual void apply(RowRange rows, int width, const Element* input,
                      Epilogue<Element> epilogue) const = 0;
 
@@ -68,11 +67,13 @@ class Linear : public Matrix {
 /// Makes the matrix from its kept weights. Throws std::invalid_argument for anything that does not
 /// fit together: this is the only place where row pointers and column indices are checked.
 template <class Element>
-std::shared_ptr<const Linear<Element>> make_sparse(
-    const Kernels<Element>& kernels, int rows, int columns, std::span<const std::int32_t> row_starts,
-    ColumnIndices column_indices, Values values, std::span<const float> scales);
+std::shared_ptr<const Linear<Element>> make_sparse(const Kernels<Element>& kernels, int rows,
+                                                   int columns,
+                                                   std::span<const std::int32_t> row_pointers,
+                                                   ColumnIndices column_indices, Values values,
+                                                   std::span<const float> scales);
 
-/// Makes the matrix from all of its weights, row by row.
+/// Makes the matrix from all of its weights, row by row. Throws likewise.
 template <class Element>
 std::shared_ptr<const Linear<Element>> make_dense(const Kernels<Element>& kernels, int rows,
                                                   int columns, Values values,

@@ -1,9 +1,35 @@
 #pragma once
+// Attention of a block of queries, one lane a query: a key's scores stand side by side, so that the
+// softmax runs down the lanes and needs no horizontal reduction, and nothing is transposed.
 
 #include "../kernels.hpp"
+#include "../simd.hpp"
 
 namespace fineprune::FINEPRUNE_ISA {
 
-void attention(const AttentionTask<float>& task);
+// Rows of sums in registers at once, beside two vectors of queries. Such a block of keys never
+// crosses a tile: sequences and tiles begin at multiples of 16 lanes.
+inline constexpr int key_block = vector_registers == 32 ? 8 : 4;
+inline constexpr int feature_block = key_block;
+static_assert(lane_multiple % key_block == 0);
+
+/// The largest score of each query. `scores` are [keys][vectors] of vectors.
+template <int vectors>
+inline void find_largest(const float* scores, int keys, Floats (&largest)[vectors]) {
+  for (int v = 0; v < vectors; ++v) largest[v] = load(scores + v * lanes);
+  for (int key = 1; key < keys; ++key)
+    for (int v = 0; v < vectors; ++v)
+      largest[v] = maximum(largest[v], load(scores + (key * vectors + v) * lanes));
+}
+
+/// Calls `attend(lane)` for blocks of two vectors of queries and, where one is left, of one:
+/// `attend` takes the number of vectors as a template argument.
+template <class Element, class Attend>
+inline void for_query_blocks(const AttentionTask<Element>& task, const Attend& attend) {
+  const int end = task.first_query + task.query_lanes;
+  int lane = task.first_query;
+  for (; lane + 2 * lanes <= end; lane += 2 * lanes) attend.template operator()<2>(lane);
+  for (; lane < end; lane += lanes) attend.template operator()<1>(lane);
+}
 
 }  // namespace fineprune::FINEPRUNE_ISA

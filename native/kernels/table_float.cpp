@@ -1,6 +1,7 @@
-#include "attention.hpp"
+#include "attention_float.hpp"
 #include "dense_linear.hpp"
 #include "normalize.hpp"
+#include "product_float.hpp"
 #include "sparse_linear.hpp"
 
 namespace fineprune::FINEPRUNE_ISA {
@@ -8,8 +9,8 @@ namespace fineprune::FINEPRUNE_ISA {
 extern const Kernels<float> float_kernels;
 const Kernels<float> float_kernels = {
     .panel_rows = panel_rows,
-    .sparse_linear = sparse_linear,
-    .dense_linear = dense_linear,
+    .sparse_linear = sparse_linear<FloatProduct>,
+    .dense_linear = dense_linear<FloatProduct>,
     .attention = attention,
     .normalize = normalize<float>,
 };

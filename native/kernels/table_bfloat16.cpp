@@ -1,0 +1,18 @@
+#include "attention_bfloat16.hpp"
+#include "dense_linear.hpp"
+#include "normalize.hpp"
+#include "product_bfloat16.hpp"
+#include "sparse_linear.hpp"
+
+namespace fineprune::FINEPRUNE_ISA {
+
+extern const Kernels<bfloat16> bfloat16_kernels;
+const Kernels<bfloat16> bfloat16_kernels = {
+    .panel_rows = panel_rows,
+    .sparse_linear = sparse_linear<Bfloat16Product>,
+    .dense_linear = dense_linear<Bfloat16Product>,
+    .attention = attention,
+    .normalize = normalize<bfloat16>,
+};
+
+}  // namespace fineprune::FINEPRUNE_ISA
