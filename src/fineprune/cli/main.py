@@ -8,11 +8,13 @@ import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
+from fineprune.cli.bench import bench
 from fineprune.cli.count import count
 from fineprune.cli.demo import demo
 from fineprune.cli.evaluate import evaluate
 from fineprune.cli.finalize import finalize
 from fineprune.cli.pack import pack
+from fineprune.cli.predict import predict
 from fineprune.cli.train import train
 from fineprune.cli.unpack import unpack
 from fineprune.errors import FinepruneError
@@ -24,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, evaluate, count, finalize, pack, unpack):
+for command in (demo, train, evaluate, count, finalize, pack, unpack, predict, bench):
     app.command()(command)
 
 _WRONG_INPUT = 2

@@ -1,7 +1,7 @@
 """Arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,8 @@ ModelArgument = Annotated[
         metavar="MODEL",
     ),
 ]
+
+PackedArgument = Annotated[Path, typer.Argument(help="A packed file.", metavar="FILE")]
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe: a YAML file.", metavar="RECIPE")]
 
@@ -33,4 +35,12 @@ ThresholdOption = Annotated[
         help="For checkpoints of the original code: the kept fraction, or the cut, they ended at.",
         metavar="X",
     ),
+]
+
+ThreadsOption = Annotated[
+    int | None, typer.Option(help="Threads to run on; as many as there are CPUs if not given.")
+]
+
+PrecisionOption = Annotated[
+    Literal["float32", "bf16"], typer.Option(help="Of the arithmetic, where the CPU has both.")
 ]

@@ -1,6 +1,5 @@
 """Runs a packed model on a CPU, without PyTorch."""
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fineprune.engine.config import Config
-from fineprune.engine.errors import InputError
 from fineprune.engine.matrices import Arithmetic
 from fineprune.engine.model import build_model
 from fineprune.engine.native import (
@@ -20,9 +18,8 @@ from fineprune.engine.native import (
 )
 from fineprune.engine.plan import MatrixPlan, Planner
 from fineprune.engine.tasks import Task, TaskSource, make_task
+from fineprune.engine.threads import count_threads
 from fineprune.packing import ReadLimits, read_packed
-
-_MOST_THREADS = 1024
 
 
 class Engine:
@@ -60,7 +57,7 @@ class Engine:
     ) -> None:
         require_native()
         check_precision(precision)
-        self.threads = _check_threads(threads)
+        self.threads = count_threads(threads)
         self.precision = precision
         self.instruction_set = choose_instruction_set()
         packed = read_packed(path, limits=limits)
@@ -123,15 +120,3 @@ class Engine:
     def plan(self) -> tuple[MatrixPlan, ...]:
         """For each matrix of the encoder, whether it runs sparse or dense, and why."""
         return tuple(self._planner.plans)
-
-
-def _check_threads(threads: int | None) -> int:
-    if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _all_cpus()
-    if not isinstance(threads, int) or not 1 <= threads <= _MOST_THREADS:
-        raise InputError(f"threads is {threads!r}; expected a whole number, 1 to {_MOST_THREADS}")
-    return threads
-
-
-def _all_cpus() -> int:
-    return os.cpu_count() or 1

@@ -1,0 +1,78 @@
+"""`fineprune predict`."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from fineprune.cli.options import (
+    JsonOption,
+    PackedArgument,
+    PrecisionOption,
+    ThreadsOption,
+)
+from fineprune.cli.printing import print_json, print_table
+from fineprune.engine import Engine
+from fineprune.engine.errors import InputError
+from fineprune.engine.tasks import QuestionAnswering, Task
+
+_STANDARD_INPUT = ["-"]
+
+
+def predict(
+    file: PackedArgument,
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            help="Texts, or questions; - for the lines of standard input.", metavar="TEXT"
+        ),
+    ],
+    *,
+    context: Annotated[
+        str | None,
+        typer.Option(help="What questions are about; else the second text of each pair."),
+    ] = None,
+    threads: ThreadsOption = None,
+    precision: PrecisionOption = "float32",
+    json: JsonOption = False,
+) -> None:
+    """Run a packed model on texts, and print its answers."""
+    engine = Engine(file, threads=threads, precision=precision)
+    if texts == _STANDARD_INPUT:
+        texts = [line for line in sys.stdin.read().splitlines() if line.strip()]
+    answers = _answers(engine.task, texts, context)
+    if json:
+        print_json({"answers": answers})
+        return
+    rows = [
+        {"text": text, **one}
+        for text, answer in zip(texts, answers, strict=True)
+        for one in _for_people(answer)
+    ]
+    if rows:
+        print_table(dict.fromkeys(rows[0], "left"), [_cells(row) for row in rows])
+
+
+def _answers(task: Task, texts: list[str], context: str | None) -> list[Any]:
+    """One answer for each text: a mapping, a list of such, or a list of numbers."""
+    if isinstance(task, QuestionAnswering):
+        if context is None:
+            raise InputError("this model answers questions: say with --context what they are about")
+        return list(task(question=texts, context=context))
+    answers = task(texts if context is None else [(text, context) for text in texts])
+    return answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
+
+
+def _for_people(answer: Any) -> Sequence[Mapping[str, Any]]:
+    """Rows of a table."""
+    if isinstance(answer, Mapping):
+        return [answer]
+    if answer and isinstance(answer[0], float):  # too many numbers for anybody to read
+        return [{"embedding": f"{len(answer)} numbers, printed with --json"}]
+    return list(answer)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row.values()]

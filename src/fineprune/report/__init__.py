@@ -1,0 +1,1 @@
+"""Measurements, and what is shown of them."""

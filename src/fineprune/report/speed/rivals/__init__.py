@@ -1,0 +1,25 @@
+"""The engines that can be timed, by name."""
+
+from collections.abc import Mapping
+
+from fineprune.report.speed.rivals.deepsparse import DeepSparse
+from fineprune.report.speed.rivals.fineprune import Fineprune
+from fineprune.report.speed.rivals.onnxruntime import OnnxRuntime
+from fineprune.report.speed.rivals.openvino import OpenVino, as_exported, quantized
+from fineprune.report.speed.rivals.pytorch import PyTorch
+from fineprune.report.speed.rivals.rival import Rival, Run
+
+__all__ = ["RIVALS", "Rival", "Run"]
+
+RIVALS: Mapping[str, Rival] = {
+    "fineprune": Fineprune("float32"),
+    "fineprune-bf16": Fineprune("bf16"),
+    "torch": PyTorch("float32"),
+    "torch-bf16": PyTorch("bfloat16"),
+    "onnxruntime": OnnxRuntime(int8=False),
+    "onnxruntime-int8": OnnxRuntime(int8=True),
+    "openvino": OpenVino(as_exported, precision="f32"),
+    "openvino-bf16": OpenVino(as_exported, precision="bf16"),
+    "openvino-int8": OpenVino(quantized, packages=("nncf",)),
+    "deepsparse": DeepSparse(),
+}

@@ -1,0 +1,43 @@
+"""PyTorch with the model of transformers."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import final
+
+from fineprune.report.speed.rivals.rival import Ids, Rival, Run
+from fineprune.report.speed.shapes import Shape
+from fineprune.report.speed.subject import Subject, load_plain, outputs
+
+
+@final
+class PyTorch(Rival):
+    """Eager PyTorch with its fused attention.
+
+    Args:
+        dtype: of weights and activations.
+    """
+
+    packages: tuple[str, ...] = ("torch", "transformers")
+    runs_with: tuple[str, ...] = packages
+
+    def __init__(self, dtype: str) -> None:
+        self._dtype = dtype
+
+    def prepare(self, subject: Subject) -> Path:
+        """A Hugging Face folder."""
+        return subject.plain
+
+    def load(self, artifact: Path, shape: Shape, threads: int) -> Run:
+        """Loads the folder; any shape will do."""
+        torch = import_module("torch")
+        torch.set_num_threads(threads)
+        model = load_plain(artifact, attention="sdpa").to(getattr(torch, self._dtype))
+
+        def run(ids: Ids, mask: Ids) -> list[Ids]:
+            with torch.inference_mode():
+                answer = model(
+                    input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)
+                )
+                return [value.float().numpy() for value in outputs(answer)]
+
+        return run

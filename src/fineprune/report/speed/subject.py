@@ -1,0 +1,94 @@
+"""The model that is timed, in the forms that engines take."""
+
+import inspect
+import json
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+INPUTS = ("input_ids", "attention_mask")
+# The newest set of operators that DeepSparse 1.8 runs whole: later ones have LayerNormalization.
+_OPSET = 13
+_OUTPUTS = ("logits", "start_logits", "end_logits", "last_hidden_state")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A packed model, and a folder for what is made of it.
+
+    Attributes:
+        packed: the file.
+        folder: where other forms are written when they are first asked for.
+    """
+
+    packed: Path
+    folder: Path
+
+    @cached_property
+    def plain(self) -> Path:
+        """A Hugging Face folder."""
+        # Here, because the environments of other engines lack what it needs.
+        from fineprune.packing import unpack
+
+        unpack(self.packed, self.folder / "plain")
+        return self.folder / "plain"
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Its config."""
+        content: dict[str, Any] = json.loads((self.plain / "config.json").read_text("utf-8"))
+        return content
+
+    @cached_property
+    def onnx(self) -> Path:
+        """An ONNX file whose batch and number of tokens are free."""
+        return _export(load_plain(self.plain), self.folder / "model.onnx")
+
+
+def load_plain(folder: Path, attention: str = "eager") -> Any:
+    """The model of a Hugging Face folder, by the class that its config names."""
+    transformers = import_module("transformers")
+    name = json.loads((folder / "config.json").read_text("utf-8"))["architectures"][0]
+    return getattr(transformers, name).from_pretrained(folder, attn_implementation=attention).eval()
+
+
+def outputs(answer: Any) -> tuple[Any, ...]:
+    """What a model of transformers says, without what only some models add to it."""
+    return tuple(answer[name] for name in _OUTPUTS if name in answer)
+
+
+def _export(model: Any, file: Path) -> Path:
+    torch = import_module("torch")
+    typed = "token_type_ids" in inspect.signature(model.forward).parameters
+
+    class Traced(torch.nn.Module):  # type: ignore[misc,name-defined,unused-ignore]
+        """The model with the additive mask that every engine's optimizer knows from BERT."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> tuple[Any, ...]:
+            mask = (1.0 - attention_mask[:, None, None, :].float()) * -10000.0
+            types = {"token_type_ids": torch.zeros_like(input_ids)} if typed else {}
+            return outputs(self.model(input_ids=input_ids, attention_mask=mask, **types))
+
+    example = torch.full((2, 8), 5), torch.ones((2, 8), dtype=torch.long)
+    names = [f"output_{index}" for index in range(len(Traced().eval()(*example)))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of what is meant
+        torch.onnx.export(
+            Traced().eval(),
+            example,
+            str(file),
+            input_names=list(INPUTS),
+            output_names=names,
+            dynamic_axes={name: {0: "batch", 1: "tokens"} for name in INPUTS}
+            | {name: {0: "batch"} for name in names},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+    return file

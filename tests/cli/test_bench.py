@@ -1,0 +1,69 @@
+"""`fineprune bench`."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, assert_one_line, one_object
+from tests.engine.zoo import build, save_packed
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bench") / "model"
+    return save_packed(build("bert", "sequence"), folder, "sequence").file
+
+
+def test_beside_pytorch(file: Path, fineprune: Command) -> None:
+    found = fineprune(
+        "bench", file, "--shapes", "1x8,2x16", "--against", "torch,fineprune", "--threads", 1,
+        "--rounds", 2, "--json",
+    )  # fmt: skip
+    assert found.code == 0, found.err
+    said = one_object(found.out)
+    assert said["threads"] == 1
+    assert list(said["shapes"]) == ["1x8", "2x16"]
+    for shape, engines in said["shapes"].items():
+        assert list(engines) == ["fineprune", "torch"]
+        assert all(milliseconds > 0 for milliseconds in engines.values())
+        assert said["deviation"][shape]["torch"] == 0.0
+        assert said["deviation"][shape]["fineprune"] < 2e-5
+        assert said["per_second"][shape]["torch"] == pytest.approx(
+            1e3 * int(shape[0]) / engines["torch"]
+        )
+        assert said["resident_bytes"][shape]["fineprune"] > 1e6
+        assert said["load_seconds"][shape]["fineprune"] > 0
+    assert said["left_out"] == {}
+
+
+def test_what_is_not_installed_is_told(
+    file: Path, fineprune: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        "fineprune.report.speed.race.find_spec",
+        lambda name: None if name in {"onnxruntime", "deepsparse"} else find_spec(name),
+    )
+    arguments = ("bench", file, "--shapes", "1x8", "--threads", 1, "--rounds", 1)
+    found = fineprune(*arguments, "--against", "onnxruntime,deepsparse")
+    assert found.code == 0, found.err
+    assert found.err.splitlines() == [
+        "not compared: onnxruntime: not installed: onnxruntime",
+        "not compared: deepsparse: not installed: deepsparse",
+    ]
+    assert "1 x 8 tokens, 1 threads" in found.out
+    assert "fineprune" in found.out
+
+
+def test_what_is_wrong(file: Path, fineprune: Command) -> None:
+    def wrong(*options: object, said: str) -> None:
+        arguments = ("bench", file, "--against", "", "--rounds", 1)
+        assert_one_line(fineprune, *arguments, *options, said=said)
+
+    wrong("--shapes", "1x0", said="the shape is '1x0'; expected batch x tokens, such as 8x128")
+    wrong("--shapes", "1x8", "--against", "tensorrt", said="there is no engine 'tensorrt'")
+    wrong("--shapes", "1x8", "--threads", 0, said="threads is 0")
+    wrong("--shapes", "1x8", "--rounds", 0, said="--rounds")
+    wrong("--shapes", "1x513", said="stopped at 1x513: input_ids has 513 tokens a row")
+    assert_one_line(fineprune, "bench", "nowhere", said="nowhere")

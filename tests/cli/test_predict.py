@@ -1,0 +1,73 @@
+"""`fineprune predict`."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fineprune import Engine
+from tests.cli.conftest import Command, assert_one_line, one_object
+from tests.engine.zoo import build, save_packed
+from tests.workspace import make_tokenizer
+
+
+def packed(tmp_path: Path, head: str, **changes: Any) -> Path:
+    make_tokenizer().save_pretrained(tmp_path / "model")
+    return save_packed(build("bert", head, **changes), tmp_path / "model", head).file
+
+
+def test_classification(fineprune: Command, tmp_path: Path) -> None:
+    file = packed(tmp_path, "sequence", id2label={0: "no", 1: "yes"})
+    answers = Engine(file)(["w1 w2", "w3"])
+    found = fineprune("predict", file, "w1 w2", "w3", "--json", "--threads", 1)
+    assert (found.code, found.err) == (0, "")
+    for one, other in zip(one_object(found.out)["answers"], answers, strict=True):
+        assert one == other | {"score": pytest.approx(other["score"], rel=1e-4)}
+    table = fineprune("predict", file, "w1 w2", "w3")
+    assert all(word in table.out for word in ("text", "label", "score", "w1 w2"))
+    assert answers[0]["label"] in table.out
+
+
+def test_texts_from_standard_input(
+    fineprune: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = packed(tmp_path, "sequence")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("w1 w2\n\nw3\n"))
+    assert len(one_object(fineprune("predict", file, "-", "--json").out)["answers"]) == 2
+
+
+def test_pairs(fineprune: Command, tmp_path: Path) -> None:
+    file = packed(tmp_path, "sequence")
+    found = one_object(fineprune("predict", file, "w1", "--context", "w2", "--json").out)
+    expected = Engine(file)(("w1", "w2"))["score"]
+    assert found["answers"][0]["score"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_question_answering(fineprune: Command, tmp_path: Path) -> None:
+    file = packed(tmp_path, "question")
+    found = fineprune("predict", file, "w1", "w2", "--context", "w3 w4 w5", "--json")
+    for answer in one_object(found.out)["answers"]:
+        assert answer.keys() == {"answer", "score", "start", "end"}
+        assert answer["answer"] == "w3 w4 w5"[answer["start"] : answer["end"]]
+    assert_one_line(fineprune, "predict", file, "w1", said="say with --context what they are about")
+
+
+def test_tokens_and_embeddings(fineprune: Command, tmp_path: Path) -> None:
+    tokens = packed(tmp_path / "tokens", "token")
+    [entities] = one_object(fineprune("predict", tokens, "w1 w2", "--json").out)["answers"]
+    assert [entity["word"] for entity in entities] == ["w1", "w2"]
+    assert "LABEL_" in fineprune("predict", tokens, "w1 w2").out
+    embeddings = packed(tmp_path / "embeddings", "none")
+    [numbers] = one_object(fineprune("predict", embeddings, "w1", "--json").out)["answers"]
+    assert len(numbers) == 24
+    assert "24 numbers" in fineprune("predict", embeddings, "w1").out
+
+
+def test_what_is_wrong(fineprune: Command, tmp_path: Path) -> None:
+    file = packed(tmp_path, "sequence")
+    assert_one_line(fineprune, "predict", "nowhere", "w1", said="nowhere")
+    assert_one_line(fineprune, "predict", file, said="Missing argument 'TEXT")
+    assert_one_line(fineprune, "predict", file, "w1", "--threads", 0, said="threads is 0")
+    assert_one_line(fineprune, "predict", file, "w1", "--precision", "int8", said="'int8'")
