@@ -68,8 +68,8 @@ class QuestionAnswering(Task):
             handle_impossible_answer: whether the empty text is an answer too.
 
         Returns:
-            For each question `{"answer": str, "score": float, "start": int, "end": int}`, where
-            `answer` is `context[start:end]`; with `top_k` above 1, a list of such, best first.
+            For each question a dictionary with `answer`, `score`, `start` and `end`, where `answer`
+            is `context[start:end]`; with `top_k` above 1, a list of such, best first.
 
         Raises:
             InputError: an input is no text or is empty, or the lists differ in length.

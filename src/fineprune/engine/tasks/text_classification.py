@@ -43,8 +43,8 @@ class TextClassification(Task):
             top_k: how many classes to return, all if None.
 
         Returns:
-            For each text `{"label": str, "score": float}` of the best class; with another `top_k`
-            than 1, a list of such, best first.
+            For each text a dictionary with `label` and `score` of the best class; with another
+            `top_k` than 1, a list of such, best first.
         """
         batch, one = as_list(texts)
         answers = [

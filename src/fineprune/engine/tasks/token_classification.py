@@ -45,8 +45,8 @@ class TokenClassification(Task):
             ignore_labels: classes to leave out.
 
         Returns:
-            For each text a list of `{"entity", "score", "index", "word", "start", "end"}`, or
-            `{"entity_group", "score", "word", "start", "end"}` if aggregated.
+            For each text a list of dictionaries with `entity`, `score`, `index`, `word`, `start`,
+            and `end`; if aggregated, `entity_group` for `entity`, and no `index`.
 
         Raises:
             InputError: an input is no text, or there is no such strategy.
