@@ -6,44 +6,65 @@ which are those of the real thing; accuracy is measured elsewhere, on models tha
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-HIDDEN, INTERMEDIATE, LAYERS, VOCABULARY, POSITIONS = 768, 3072, 12, 30522, 512
+VOCABULARY, POSITIONS = 30522, 512
 DENSITY = 0.06
 
 Weights = dict[str, NDArray[np.float32]]
 
 
-def shapes() -> dict[str, tuple[int, ...]]:
+@dataclass(frozen=True)
+class Sizes:
+    """What models of one shape have in common.
+
+    Attributes:
+        hidden: units of each layer's output; all models have 12 attention heads.
+        intermediate: units between the two feed-forward layers.
+        layers: number of layers.
+    """
+
+    hidden: int
+    intermediate: int
+    layers: int
+
+
+BERT_BASE = Sizes(768, 3072, 12)
+MINILM = Sizes(384, 1536, 6)
+
+
+def shapes(sizes: Sizes = BERT_BASE) -> dict[str, tuple[int, ...]]:
     """All tensors of the model, by name."""
+    hidden, intermediate = sizes.hidden, sizes.intermediate
     one: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (VOCABULARY, HIDDEN),
-        "embeddings.position_embeddings.weight": (POSITIONS, HIDDEN),
-        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
-        "embeddings.LayerNorm.weight": (HIDDEN,),
-        "embeddings.LayerNorm.bias": (HIDDEN,),
+        "embeddings.word_embeddings.weight": (VOCABULARY, hidden),
+        "embeddings.position_embeddings.weight": (POSITIONS, hidden),
+        "embeddings.token_type_embeddings.weight": (2, hidden),
+        "embeddings.LayerNorm.weight": (hidden,),
+        "embeddings.LayerNorm.bias": (hidden,),
     }
     linears = {
-        "attention.self.query": (HIDDEN, HIDDEN),
-        "attention.self.key": (HIDDEN, HIDDEN),
-        "attention.self.value": (HIDDEN, HIDDEN),
-        "attention.output.dense": (HIDDEN, HIDDEN),
-        "intermediate.dense": (INTERMEDIATE, HIDDEN),
-        "output.dense": (HIDDEN, INTERMEDIATE),
+        "attention.self.query": (hidden, hidden),
+        "attention.self.key": (hidden, hidden),
+        "attention.self.value": (hidden, hidden),
+        "attention.output.dense": (hidden, hidden),
+        "intermediate.dense": (intermediate, hidden),
+        "output.dense": (hidden, intermediate),
     }
-    for layer in range(LAYERS):
+    for layer in range(sizes.layers):
         prefix = f"encoder.layer.{layer}"
         for name, shape in linears.items():
             one[f"{prefix}.{name}.weight"] = shape
             one[f"{prefix}.{name}.bias"] = shape[:1]
         for name in ("attention.output.LayerNorm", "output.LayerNorm"):
-            one[f"{prefix}.{name}.weight"] = one[f"{prefix}.{name}.bias"] = (HIDDEN,)
+            one[f"{prefix}.{name}.weight"] = one[f"{prefix}.{name}.bias"] = (hidden,)
     return {f"bert.{name}": shape for name, shape in one.items()} | {
-        "qa_outputs.weight": (2, HIDDEN),
+        "qa_outputs.weight": (2, hidden),
         "qa_outputs.bias": (2,),
     }
 
@@ -53,7 +74,9 @@ def is_pruned(name: str) -> bool:
     return ".layer." in name and name.endswith(".weight") and "LayerNorm" not in name
 
 
-def weights(*, uneven: bool, density: float = DENSITY, seed: int = 0) -> Weights:
+def weights(
+    *, uneven: bool, density: float = DENSITY, seed: int = 0, sizes: Sizes = BERT_BASE
+) -> Weights:
     """A pruned model.
 
     Args:
@@ -61,10 +84,11 @@ def weights(*, uneven: bool, density: float = DENSITY, seed: int = 0) -> Weights
             standard deviation of 1, where real masks of soft movement have more.
         density: kept share of each pruned matrix, on average.
         seed: of the random numbers.
+        sizes: of the model.
     """
     rng = np.random.default_rng(seed)
     model = {}
-    for name, shape in shapes().items():
+    for name, shape in shapes(sizes).items():
         tensor = rng.standard_normal(shape, dtype=np.float32) * np.float32(0.02)
         if is_pruned(name):
             tensor *= rng.random(shape, dtype=np.float32) < _keep(shape, density, uneven, rng)
@@ -85,10 +109,16 @@ def _keep(
     return chance
 
 
-def save(model: Mapping[str, NDArray[np.float32]], folder: Path) -> Path:
+def save(model: Mapping[str, NDArray[np.float32]], folder: Path, sizes: Sizes = BERT_BASE) -> Path:
     """Writes a plain folder."""
     folder.mkdir(parents=True)
     save_file(dict(model), folder / "model.safetensors", metadata={"format": "pt"})
-    config = {"architectures": ["BertForQuestionAnswering"], "model_type": "bert"}
+    config = {
+        "architectures": ["BertForQuestionAnswering"],
+        "model_type": "bert",
+        "hidden_size": sizes.hidden,
+        "intermediate_size": sizes.intermediate,
+        "num_hidden_layers": sizes.layers,
+    }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder

@@ -1,0 +1,278 @@
+"""Times of the engine beside every rival, and where its time goes.
+
+    pip install ".[bench]"
+    python benchmarks/engine.py rivals [--deepsparse-python PYTHON] [--json]
+    python benchmarks/engine.py parts
+    python benchmarks/engine.py sweeps
+
+BERT-base in shape, with random weights of which 6% of each layer's are kept at random. Engines run
+in processes of their own and take turns; times are medians. DeepSparse needs an environment of its
+own (`pip install deepsparse==1.8.0` on Python 3.11 at most), named by its interpreter.
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import bert_base
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fineprune import Engine, pack
+from fineprune.engine import _native
+from fineprune.engine.native import PRECISIONS, Precision
+from fineprune.report.speed.race import Course, Race, race
+from fineprune.report.speed.rivals import RIVALS
+from fineprune.report.speed.shapes import Shape
+
+SHAPES = (Shape(1, 128), Shape(1, 384), Shape(8, 128))
+DENSITIES = (0.01, 0.02, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5)
+LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 6144)
+THREADS = 2
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+console = Console(width=140)
+
+Threads = Annotated[int, typer.Option(help="Of each engine.")]
+Rounds = Annotated[int, typer.Option(help="Turns of each engine.")]
+
+
+@contextmanager
+def packed(
+    density: float = bert_base.DENSITY, sizes: bert_base.Sizes = bert_base.BERT_BASE
+) -> Iterator[Path]:
+    """The packed file of a random model."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "plain"
+        model = bert_base.weights(uneven=False, density=density, sizes=sizes)
+        bert_base.save(model, folder, sizes)
+        pack(folder, folder.with_name("packed"))
+        yield folder.with_name("packed")
+
+
+def table(title: str, *headings: str) -> Table:
+    """An empty table; all columns but the first are numbers."""
+    one = Table(title=title, title_justify="left")
+    for index, heading in enumerate(headings):
+        one.add_column(heading, justify="right" if index else "left")
+    return one
+
+
+# Beside rivals.
+
+
+@app.command()
+def rivals(
+    *,
+    rounds: Rounds = 7,
+    threads: Threads = THREADS,
+    against: Annotated[str, typer.Option(help="Engines, with commas.")] = ",".join(RIVALS),
+    deepsparse_python: Annotated[
+        Path | None, typer.Option(help="Interpreter of DeepSparse's environment.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Time every engine at each shape."""
+    pythons = {} if deepsparse_python is None else {"deepsparse": deepsparse_python}
+    course = Course(SHAPES, threads, rounds=rounds, pythons=pythons)
+    with packed() as file, Console(stderr=True).status("") as status:
+        found = race(file, against.split(","), course, status.update)
+    if as_json:
+        print(json.dumps({"threads": threads, **found.record()}))
+        return
+    console.print(times_of(found, threads), costs_of(found))
+    for name, reason in found.left_out.items():
+        console.print(f"left out: {name}: {reason}", markup=False)
+
+
+def times_of(found: Race, threads: int) -> Table:
+    """Milliseconds at each shape, and how many times those of the engine in float32."""
+    one = table(
+        f"BERT-base, {bert_base.DENSITY:.0%} kept, {threads} threads: milliseconds, and how many "
+        "times fineprune's",
+        "engine",
+        *(str(shape) for shape in SHAPES),
+    )
+    times = found.record()["shapes"]
+    for name in dict.fromkeys(timing.engine for timing in found.timings):
+        cells = []
+        for shape in map(str, SHAPES):
+            mine, ours = times[shape].get(name), times[shape].get("fineprune")
+            factor = f" ({mine / ours:.2f})" if mine and ours else ""
+            cells.append(f"{mine:.1f}{factor}" if mine else "")
+        one.add_row(name, *cells)
+    return one
+
+
+def costs_of(found: Race) -> Table:
+    """What else an engine takes, and how exact it is."""
+    one = table(
+        "Loading (of the first shape, imports included), memory of the process, outputs",
+        "engine", "load, s", "memory, MB", "outputs differ by",
+    )  # fmt: skip
+    first, last = SHAPES[0], SHAPES[-1]
+    record = found.record()
+    for name in record["shapes"][str(last)]:
+        one.add_row(
+            name,
+            f"{record['load_seconds'][str(first)][name]:.2f}",
+            f"{record['resident_bytes'][str(last)][name] / 1e6:.0f}",
+            f"{max(record['deviation'][str(shape)][name] for shape in SHAPES):.1e}",
+        )
+    return one
+
+
+# Where the time goes.
+
+
+@app.command()
+def parts(*, rounds: Rounds = 7, threads: Threads = THREADS) -> None:
+    """Split the engine's time into linear layers, attention, and the rest.
+
+    Of three models that differ in one thing each: with 6% of the weights; with none, where what is
+    left is attention and the rest; with none and the same tokens cut into sequences of 16, where
+    attention is next to nothing.
+    """
+    with packed() as full, packed(density=0.0) as empty:
+        for precision in precisions():
+            engines = [Engine(file, threads, precision) for file in (full, empty)]
+            kept = sum(matrix.kept for matrix in engines[0].plan())
+            one = table(
+                f"Where the time goes, {precision}, {threads} threads, milliseconds",
+                "tokens", "all", "linear layers", "attention", "the rest", "GFLOP/s of linears",
+            )  # fmt: skip
+            for shape in SHAPES:
+                one.add_row(*split(engines, shape, kept, rounds))
+            console.print(one)
+
+
+def split(engines: Sequence[Engine], shape: Shape, kept: int, rounds: int) -> list[str]:
+    """A row: milliseconds of each part, and what linear layers do with the weights they keep."""
+    full, empty = engines
+    cut = Shape(shape.batch * shape.tokens // 16, 16)
+    everything, without, rest = interleaved(
+        [running(full, shape), running(empty, shape), running(empty, cut)], rounds
+    )
+    linears = everything - without
+    speed = 2 * kept * shape.batch * shape.tokens / linears / 1e9
+    seconds = (everything, linears, without - rest, rest)
+    return [str(shape), *(f"{1e3 * part:.1f}" for part in seconds), f"{speed:.0f}"]
+
+
+def precisions() -> list[Precision]:
+    """What this CPU has."""
+    return [one for one in PRECISIONS if one == "float32" or _native.has_bf16()]
+
+
+def running(engine: Engine, shape: Shape) -> Callable[[], object]:
+    """A run of the engine at a shape."""
+    random = np.random.default_rng(0)
+    ids = random.integers(5, bert_base.VOCABULARY, (shape.batch, shape.tokens))
+    return lambda: engine.run(ids)
+
+
+def interleaved(actions: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """Median seconds of each of several calls, which take turns."""
+    seconds: list[list[float]] = [[] for _ in actions]
+    for number in range(rounds + 1):
+        for action, mine in zip(actions, seconds, strict=True):
+            start = time.perf_counter()
+            action()
+            if number:  # the first is warm-up
+                mine.append(time.perf_counter() - start)
+    return [statistics.median(mine) for mine in seconds]
+
+
+# How it scales.
+
+
+@app.command()
+def sweeps(*, rounds: Rounds = 7, threads: Threads = THREADS) -> None:
+    """Vary density, tokens, size of the model, and threads."""
+    console.print(by_density(rounds, threads))
+    with packed() as file:
+        console.print(by_tokens(file, rounds, threads), by_threads({"BERT-base": file}, rounds))
+        with packed(sizes=bert_base.MINILM) as small:
+            console.print(by_threads({"MiniLM, 6 layers of 384": small}, rounds))
+        console.print(loading(file, rounds, threads))
+
+
+def by_density(rounds: int, threads: int) -> Table:
+    """Where sparse stops paying: whole runs, and how many matrices run dense."""
+    one = table(
+        f"By density, {SHAPES[0]} tokens, {threads} threads, milliseconds",
+        "kept", *precisions(), "matrices that run dense", "3072 x 768, sparse", "dense",
+    )  # fmt: skip
+    for density in (*DENSITIES, 1.0):
+        with packed(density=density) as file:
+            engines = [Engine(file, threads, precision) for precision in precisions()]
+        times = interleaved([running(engine, SHAPES[0]) for engine in engines], rounds)
+        plan = engines[0].plan()
+        wide = next(matrix for matrix in plan if matrix.rows > matrix.columns)
+        one.add_row(
+            f"{density:.0%}",
+            *(f"{1e3 * seconds:.1f}" for seconds in times),
+            "/".join(
+                str(sum(matrix.kind == "dense" for matrix in engine.plan())) for engine in engines
+            )
+            + f" of {len(plan)}",
+            f"{wide.sparse_milliseconds:.3f}",
+            f"{wide.dense_milliseconds:.3f}",
+        )
+    return one
+
+
+def by_tokens(file: Path, rounds: int, threads: int) -> Table:
+    """From one token to many, in sequences of at most 512."""
+    one = table(
+        f"By tokens, {threads} threads",
+        "shape", *(f"{one}, {unit}" for one in precisions() for unit in ("ms", "tokens/s")),
+    )  # fmt: skip
+    engines = [Engine(file, threads, precision) for precision in precisions()]
+    for tokens in LENGTHS:
+        shape = Shape(max(1, tokens // 512), min(tokens, 512))
+        times = interleaved([running(engine, shape) for engine in engines], rounds)
+        cells = (
+            cell
+            for seconds in times
+            for cell in (f"{1e3 * seconds:.2f}", f"{tokens / seconds:,.0f}")
+        )
+        one.add_row(str(shape), *cells)
+    return one
+
+
+def by_threads(files: Mapping[str, Path], rounds: int) -> Table:
+    """One thread against two."""
+    one = table(
+        "By threads, milliseconds", "model", "shape", "1 thread", "2 threads", "times faster"
+    )
+    for name, file in files.items():
+        for precision in precisions():
+            engines = [Engine(file, threads, precision) for threads in (1, 2)]
+            for shape in SHAPES:
+                alone, both = interleaved([running(each, shape) for each in engines], rounds)
+                times = (f"{1e3 * alone:.1f}", f"{1e3 * both:.1f}", f"{alone / both:.2f}")
+                one.add_row(f"{name}, {precision}", str(shape), *times)
+    return one
+
+
+def loading(file: Path, rounds: int, threads: int) -> Table:
+    """Seconds from the file to an engine, and the memory of a process that serves it."""
+    [seconds] = interleaved([lambda: Engine(file, threads)], rounds)
+    served = race(file, ["fineprune"], Course(SHAPES, threads, rounds=1), lambda line: None)
+    one = table("Loading and memory", "what", "")
+    one.add_row("load, s", f"{seconds:.2f}")
+    for timing in served.timings:
+        one.add_row(f"memory after {timing.shape}, MB", f"{timing.resident_bytes / 1e6:.0f}")
+    return one
+
+
+if __name__ == "__main__":
+    app()
