@@ -9,8 +9,14 @@
 // Kernel sources use no function templates of the standard library: an inline function compiled
 // here with AVX-512 might be the copy that the linker keeps for the whole library.
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
 
 namespace fineprune::FINEPRUNE_ISA {
 
@@ -33,7 +39,9 @@ inline constexpr int lanes = vector_bytes / 4;
 using Floats = float __attribute__((vector_size(vector_bytes)));
 using Ints = std::int32_t __attribute__((vector_size(vector_bytes)));
 
-inline Floats broadcast(float value) { return Floats{} + value; }
+/// Subtracting zero changes no number, so that compilers leave only the broadcast; adding it would
+/// change the sign of -0.
+inline Floats broadcast(float value) { return value - Floats{}; }
 
 // Unaligned on purpose: on an aligned address it costs the same.
 inline Floats load(const float* source) {
@@ -46,7 +54,19 @@ inline void store(float* target, Floats vector) {
   __builtin_memcpy(target, &vector, sizeof vector);
 }
 
+// Compilers make a comparison and a blend of `a > b ? a : b`, not the one instruction there is.
+#if defined(__AVX512F__)
+inline Floats maximum(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+inline Floats minimum(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+#elif defined(__AVX2__)
+inline Floats maximum(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+inline Floats minimum(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+#elif defined(__ARM_NEON)
+inline Floats maximum(Floats a, Floats b) { return vmaxq_f32(a, b); }
+inline Floats minimum(Floats a, Floats b) { return vminq_f32(a, b); }
+#else
 inline Floats maximum(Floats a, Floats b) { return a > b ? a : b; }
 inline Floats minimum(Floats a, Floats b) { return a < b ? a : b; }
+#endif
 
 }  // namespace fineprune::FINEPRUNE_ISA

@@ -5,11 +5,11 @@
 
 namespace fineprune::FINEPRUNE_ISA {
 
-template <Activation activation, int vectors>
+template <Activation activation, class Element, int vectors>
 inline void activate(Floats (&sums)[vectors]) {
   for (int v = 0; v < vectors; ++v) {
     if constexpr (activation == Activation::relu) sums[v] = relu(sums[v]);
-    if constexpr (activation == Activation::gelu) sums[v] = gelu(sums[v]);
+    if constexpr (activation == Activation::gelu) sums[v] = gelu<Element>(sums[v]);
     if constexpr (activation == Activation::gelu_tanh) sums[v] = gelu_tanh(sums[v]);
   }
 }
@@ -22,9 +22,9 @@ inline void finish(const Epilogue<Element>& epilogue, int row, std::size_t offse
   const Floats bias = broadcast(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
   for (int v = 0; v < vectors; ++v) sums[v] = sums[v] * scale + bias;
   switch (epilogue.activation) {
-    case Activation::relu: activate<Activation::relu>(sums); break;
-    case Activation::gelu: activate<Activation::gelu>(sums); break;
-    case Activation::gelu_tanh: activate<Activation::gelu_tanh>(sums); break;
+    case Activation::relu: activate<Activation::relu, Element>(sums); break;
+    case Activation::gelu: activate<Activation::gelu, Element>(sums); break;
+    case Activation::gelu_tanh: activate<Activation::gelu_tanh, Element>(sums); break;
     case Activation::none: break;
   }
   if (epilogue.residual != nullptr)
