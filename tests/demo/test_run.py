@@ -33,6 +33,7 @@ def test_the_whole_path(tmp_path: Path, library: Path, capsys: pytest.CaptureFix
         assert f"{row.counts.kept:,}" in printed
         assert f"{row.accuracy:.1%}" in printed
         assert f"{row.stored_bytes / 1e6:.1f} MB" in printed
+    assert "ms in PyTorch" in printed
     plain = AutoModelForSequenceClassification.from_pretrained(output / "plain")
     assert plain.config.id2label == {0: "alpha", 1: "beta"}
 

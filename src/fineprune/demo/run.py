@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from fineprune.demo.docstrings import DocstringDataset, write_docstring_dataset
+from fineprune.demo.speed import time_sentence
 from fineprune.demo.table import Row, measure, to_table
 from fineprune.errors import FolderTakenError
 from fineprune.packing import pack
@@ -37,7 +38,7 @@ _PRUNING = {
 
 
 def run_demo(output: Path, *, model: str = MODEL, library: Path | None = None) -> list[Row]:
-    """Fine-tunes a dense model, fine-prunes it with itself as its teacher, finalizes and packs.
+    """Fine-tunes a dense model, fine-prunes it with itself as its teacher, packs it, times it.
 
     Args:
         output: the folder for data, runs and the models; new or empty.
@@ -58,19 +59,23 @@ def run_demo(output: Path, *, model: str = MODEL, library: Path | None = None) -
     dense, plain, packed = output / "dense", output / "plain", output / "model.safetensors"
 
     data = _write_data(output / "data", library, console)
-    console.print("[bold]2/5 Fine-tune[/] all-MiniLM-L6-v2, dense")
+    console.print("[bold]2/6 Fine-tune[/] all-MiniLM-L6-v2, dense")
     recipe = _recipe(model, data, training={**_TRAINING, "epochs": DENSE_EPOCHS})
     run(recipe, dense)
-    console.print("[bold]3/5 Fine-prune[/] it by soft movement, with its dense self as teacher")
+    console.print("[bold]3/6 Fine-prune[/] it by soft movement, with its dense self as teacher")
     run(_pruning_recipe(dense, data), output / "pruned")
-    console.print("[bold]4/5 Finalize[/] into a plain model")
+    console.print("[bold]4/6 Finalize[/] into a plain model")
     finalize_folder(output / "pruned", plain)
-    console.print(f"[bold]5/5 Pack[/] it into {packed}, in {BITS} bits a weight")
+    console.print(f"[bold]5/6 Pack[/] it into {packed}, in {BITS} bits a weight")
     pack(plain, packed, bits=BITS, embedding_bits=BITS)
 
     models = {"dense": dense, "pruned": plain, f"packed, {BITS} bits": packed}
     rows = [measure(name, path, recipe) for name, path in models.items()]
+    console.print("[bold]6/6 Time[/] the packed model, in PyTorch and in the engine")
+    with console.status("") as status:
+        speed = time_sentence(packed, status.update)
     console.print(to_table(rows))
+    console.print(speed)
     minutes = (time.monotonic() - started) / 60
     console.print(f"{minutes:.1f} minutes. Next: fineprune count {plain}")
     return rows
@@ -79,7 +84,7 @@ def run_demo(output: Path, *, model: str = MODEL, library: Path | None = None) -
 def _write_data(folder: Path, library: Path | None, console: Console) -> DocstringDataset:
     data = write_docstring_dataset(folder, library)
     console.print(
-        f"[bold]1/5 Data[/]: {data.train_examples:,} docstrings of the standard library to learn "
+        f"[bold]1/6 Data[/]: {data.train_examples:,} docstrings of the standard library to learn "
         f"from, {data.validation_examples:,} to evaluate on, {len(data.labels)} modules to tell "
         f"apart"
     )
