@@ -16,7 +16,17 @@ PACKAGE = Path(fineprune.__file__).parent
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 # From the user down; a layer imports itself and what stands below it.
-LAYERS = ("cli", "demo", "report", "training", "pruning", "core", "engine", "packing")
+LAYERS = (
+    "cli",
+    "demo",
+    "report",
+    "training",
+    "pytorch",
+    "pruning",
+    "core",
+    "engine",
+    "packing",
+)
 # The floor: small modules beside the layers, which every layer may import.
 FLOOR = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
 

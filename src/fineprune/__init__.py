@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fineprune.pruning import count as count
     from fineprune.pruning import detach as detach
     from fineprune.pruning import finalize as finalize
+    from fineprune.pytorch import load as load
     from fineprune.training.distillation import Distillation as Distillation
     from fineprune.training.trainer import FinePruningTrainer as FinePruningTrainer
 
@@ -70,6 +71,7 @@ _TRAIN = {
     "count": "fineprune.pruning",
     "detach": "fineprune.pruning",
     "finalize": "fineprune.pruning",
+    "load": "fineprune.pytorch",
     "Distillation": "fineprune.training.distillation",
     "FinePruningTrainer": "fineprune.training.trainer",
 }

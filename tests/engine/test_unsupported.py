@@ -48,7 +48,7 @@ def test_other_architectures(name: str, tmp_path: Path) -> None:
     [architecture] = [one for one in ARCHITECTURES if one.name == name]
     architecture.build().save_pretrained(tmp_path / "model")
     pack(tmp_path / "model", tmp_path / "packed")
-    said = f"does not run models of type '{name}', only 'bert', .*`fineprune unpack FILE TARGET`"
+    said = f"does not run models of type '{name}', only 'bert', .*fineprune.load\\(FILE\\) gives"
     assert_one_line(tmp_path / "packed", UnsupportedModelError, said)
 
 

@@ -1,6 +1,6 @@
 """An encoder with its head, ready to run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -113,18 +113,18 @@ def _architecture(config: Config) -> Architecture:
     """The architecture of a model whose class is one that it has."""
     kind = config.get("model_type", "")
     if kind not in ARCHITECTURES:
-        raise UnsupportedModelError(
-            f"the engine does not run models of type {quoted(kind)}, only {listed(ARCHITECTURES)}; "
-            "write this one with `fineprune unpack FILE TARGET` and load TARGET with transformers"
-        )
+        raise _unsupported(f"models of type {quoted(kind)}", ARCHITECTURES)
     architecture = ARCHITECTURES[kind]
     if config.class_name() not in architecture.heads:
-        raise UnsupportedModelError(
-            f"the engine does not run {quoted(config.class_name())}, "
-            f"only {listed(architecture.heads)}; "
-            "write this one with `fineprune unpack FILE TARGET` and load TARGET with transformers"
-        )
+        raise _unsupported(quoted(config.class_name()), architecture.heads)
     return architecture
+
+
+def _unsupported(what: str, supported: Iterable[str]) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"the engine does not run {what}, only {listed(supported)}; fineprune.load(FILE) gives "
+        "this one as a model of transformers, with the same sparse kernels under its linear layers"
+    )
 
 
 def _rules(architecture: Architecture, config: Config, weights: Weights) -> InputRules:
