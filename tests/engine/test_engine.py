@@ -3,10 +3,14 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fineprune import Engine
@@ -14,7 +18,7 @@ from fineprune.engine import _native
 from fineprune.engine.errors import InputError, NativeMissingError
 from fineprune.engine.native import INSTRUCTION_SET_VARIABLE
 from tests.engine.conftest import MakePacked
-from tests.engine.zoo import ARCHITECTURES, HEADS, POSITIONS, VOCABULARY, Packed
+from tests.engine.zoo import ARCHITECTURES, HEADS, POSITIONS, VOCABULARY, Packed, build, save_packed
 
 TOLERANCE = 2e-5
 """Largest difference to PyTorch, relative to the largest output."""
@@ -108,6 +112,42 @@ def test_every_size(batch: int, length: int, threads: int, packed: MakePacked) -
     ids = tokens(batch, length)
     assert_equals_pytorch(model, engine, ids)
     assert_equals_pytorch(model, engine, ids, uneven_mask(ids) if length > 40 else None)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    heads=st.integers(1, 5),
+    head_size=st.integers(1, 11),
+    intermediate=st.integers(1, 70),
+    layers=st.integers(1, 2),
+    activation=st.sampled_from(["gelu", "gelu_new", "relu"]),
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=4),
+    density=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=st.integers(0, 9),
+)
+def test_any_sizes(
+    heads: int,
+    head_size: int,
+    intermediate: int,
+    layers: int,
+    activation: str,
+    lengths: list[int],
+    density: float,
+    seed: int,
+    tmp_path: Path,
+) -> None:
+    sizes = {
+        "hidden_size": heads * head_size,
+        "num_attention_heads": heads,
+        "intermediate_size": intermediate,
+        "num_hidden_layers": layers,
+        "hidden_act": activation,
+    }
+    folder = Path(mkdtemp(dir=tmp_path)) / "model"
+    model = save_packed(build("bert", "token", density, **sizes), folder, "token")
+    ids = tokens(len(lengths), max(lengths), seed)
+    mask = (np.arange(ids.shape[1]) < np.array(lengths)[:, None]).astype(np.int64)
+    assert_equals_pytorch(model, Engine(model.file, threads=2), ids, mask)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

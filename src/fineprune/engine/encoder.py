@@ -112,10 +112,10 @@ def _table(weights: Weights, name: str, width: int) -> "Embedding":
 
     rows, _ = weights.shape(f"{name}.weight")
     tensor = as_dense(weights.matrix(f"{name}.weight", rows, width))
-    scales = None if tensor.scales is None else tensor.scales.per_row()
-    half = tensor.values.dtype == np.float16
-    values = tensor.values.view(np.uint16) if half else tensor.values
-    return Embedding(rows, width, np.ascontiguousarray(values), scales)
+    if tensor.scales is not None:
+        return Embedding(rows, width, tensor.values, tensor.scales.per_row())
+    dtype = tensor.values.dtype if tensor.values.dtype == np.float16 else np.float32
+    return Embedding(rows, width, np.ascontiguousarray(tensor.values, dtype), None)
 
 
 def _layer(
