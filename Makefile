@@ -10,7 +10,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs clean
+.PHONY: help demo test native sanitize lint format docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,19 @@ demo: $(VENV)/demo.installed ## fine-prune a small encoder on data that need no 
 
 test: $(VENV)/dev.installed ## run all tests
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+native: $(VENV)/dev.installed ## test the kernels, and build them beside the package for work on them
+	$(BIN)/pip install --quiet nanobind
+	cmake -S native -B build/native -DFINEPRUNE_TESTS=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python)
+	cmake --build build/native --parallel $(WORKERS)
+	ctest --test-dir build/native --output-on-failure
+	cmake --install build/native --prefix src
+
+sanitize: ## test the kernels under address and undefined-behaviour sanitizers
+	cmake -S native -B build/sanitize -DFINEPRUNE_PYTHON=OFF -DFINEPRUNE_TESTS=ON \
+		-DFINEPRUNE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	cmake --build build/sanitize --parallel $(WORKERS)
+	ctest --test-dir build/sanitize --output-on-failure
 
 lint: $(VENV)/dev.installed ## check format, style and types
 	$(BIN)/ruff check

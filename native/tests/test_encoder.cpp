@@ -1,0 +1,311 @@
+// Whole encoders against the reference: uneven lengths, teams of threads, concurrent callers.
+//
+//     test_encoder [SEED]      the seed is printed; without one, another each time
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "../encoder.hpp"
+#include "../instruction_set.hpp"
+#include "reference.hpp"
+
+namespace fineprune::tests {
+namespace {
+
+int failures = 0;
+
+void expect(bool condition, const std::string& what) {
+  if (condition) return;
+  ++failures;
+  std::fprintf(stderr, "FAILED %s\n", what.c_str());
+}
+
+using Rows = std::vector<Numbers>;  ///< [tokens][features]
+
+std::vector<float> random_floats(std::mt19937& random, std::size_t size, float low, float high) {
+  std::uniform_real_distribution<float> uniform(low, high);
+  std::vector<float> numbers(size);
+  for (float& number : numbers) number = uniform(random);
+  return numbers;
+}
+
+struct ReferenceAffine {
+  int rows, columns;
+  std::vector<float> weight, bias;
+
+  ReferenceAffine(std::mt19937& random, int rows, int columns)
+      : rows(rows),
+        columns(columns),
+        weight(random_floats(random, static_cast<std::size_t>(rows) * columns, -0.3f, 0.3f)),
+        bias(random_floats(random, rows, -0.5f, 0.5f)) {}
+
+  template <class Element>
+  Affine prepare(const Kernels<Element>& kernels) const {
+    return {make_dense<Element>(kernels, rows, columns, std::span<const float>(weight), {}), bias};
+  }
+
+  Numbers operator()(const Numbers& x) const {
+    Numbers y(bias.begin(), bias.end());
+    for (int row = 0; row < rows; ++row)
+      for (int column = 0; column < columns; ++column)
+        y[row] += static_cast<double>(weight[row * columns + column]) * x[column];
+    return y;
+  }
+};
+
+struct ReferenceNorm {
+  Norm norm;
+
+  ReferenceNorm(std::mt19937& random, int size)
+      : norm{random_floats(random, size, 0.5f, 1.5f), random_floats(random, size, -0.5f, 0.5f)} {}
+
+  Numbers operator()(Numbers x, double epsilon) const {
+    double mean = 0.0, variance = 0.0;
+    const auto size = static_cast<double>(x.size());
+    for (const double number : x) mean += number / size;
+    for (const double number : x) variance += (number - mean) * (number - mean) / size;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      x[i] = (x[i] - mean) / std::sqrt(variance + epsilon) * norm.weight[i] + norm.bias[i];
+    return x;
+  }
+};
+
+struct ReferenceLayer {
+  ReferenceAffine query, key, value, output;
+  ReferenceNorm attention_norm;
+  ReferenceAffine up, down;
+  ReferenceNorm output_norm;
+
+  ReferenceLayer(std::mt19937& random, int hidden, int intermediate)
+      : query(random, hidden, hidden),
+        key(random, hidden, hidden),
+        value(random, hidden, hidden),
+        output(random, hidden, hidden),
+        attention_norm(random, hidden),
+        up(random, intermediate, hidden),
+        down(random, hidden, intermediate),
+        output_norm(random, hidden) {}
+
+  template <class Element>
+  Layer prepare(const Kernels<Element>& kernels) const {
+    return {query.prepare(kernels), key.prepare(kernels),  value.prepare(kernels),
+            output.prepare(kernels), attention_norm.norm,  up.prepare(kernels),
+            down.prepare(kernels),  output_norm.norm};
+  }
+};
+
+Numbers sum_of(Numbers a, const Numbers& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+  return a;
+}
+
+struct Model {
+  static constexpr int vocabulary = 50, positions = 300, embedding = 24, hidden = 40, heads = 4,
+                       intermediate = 72;
+  static constexpr float epsilon = 1e-6f;
+
+  std::vector<float> words, places;
+  ReferenceNorm norm;
+  ReferenceAffine projection;
+  std::vector<ReferenceLayer> layers;
+
+  explicit Model(std::mt19937& random)
+      : words(random_floats(random, vocabulary * embedding, -1.0f, 1.0f)),
+        places(random_floats(random, positions * embedding, -1.0f, 1.0f)),
+        norm(random, embedding),
+        projection(random, hidden, embedding) {
+    for (int i = 0; i < 2; ++i) layers.emplace_back(random, hidden, intermediate);
+  }
+
+  template <class Element>
+  std::unique_ptr<Encoder> prepare(const Kernels<Element>& kernels, int threads) const {
+    const auto table = [](int rows, const std::vector<float>& values) {
+      return std::make_shared<Embedding>(rows, embedding, std::span<const float>(values),
+                                         std::span<const float>{}, nullptr);
+    };
+    std::vector<Layer> prepared;
+    for (const ReferenceLayer& layer : layers) prepared.push_back(layer.prepare(kernels));
+    return make_encoder(kernels,
+                        {table(vocabulary, words), table(positions, places), nullptr, norm.norm,
+                         projection.prepare(kernels)},
+                        std::move(prepared), {heads, epsilon, Activation::gelu, threads});
+  }
+
+  Rows run(std::span<const std::int32_t> tokens) const {
+    Rows x;
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      Numbers sum(embedding);
+      for (int i = 0; i < embedding; ++i)
+        sum[i] = static_cast<double>(words[tokens[t] * embedding + i]) + places[t * embedding + i];
+      x.push_back(projection(norm(sum, epsilon)));
+    }
+    for (const ReferenceLayer& layer : layers) x = run(layer, x);
+    return x;
+  }
+
+ private:
+  static Rows run(const ReferenceLayer& layer, const Rows& x) {
+    Rows keys, values, result;
+    for (const Numbers& token : x) {
+      keys.push_back(layer.key(token));
+      values.push_back(layer.value(token));
+    }
+    for (const Numbers& token : x) {
+      const Numbers context = attend(layer.query(token), keys, values);
+      const Numbers middle = layer.attention_norm(sum_of(layer.output(context), token), epsilon);
+      Numbers up = layer.up(middle);
+      for (double& number : up) number = activate(Activation::gelu, number);
+      result.push_back(layer.output_norm(sum_of(layer.down(up), middle), epsilon));
+    }
+    return result;
+  }
+
+  static Numbers attend(const Numbers& query, const Rows& keys, const Rows& values) {
+    constexpr int size = hidden / heads;
+    Numbers context(hidden);
+    for (int first = 0; first < hidden; first += size) {
+      Numbers weights;
+      double sum = 0.0;
+      for (const Numbers& key : keys) {
+        double score = 0.0;
+        for (int i = first; i < first + size; ++i) score += query[i] * key[i];
+        weights.push_back(std::exp(score / std::sqrt(size)));
+        sum += weights.back();
+      }
+      for (std::size_t k = 0; k < keys.size(); ++k)
+        for (int i = first; i < first + size; ++i) context[i] += weights[k] / sum * values[k][i];
+    }
+    return context;
+  }
+};
+
+/// A batch, and what comes of it.
+struct Expectation {
+  std::vector<std::int32_t> tokens, positions, lengths;
+  Rows rows;
+  std::vector<std::size_t> first;  ///< each sequence's first row
+
+  Expectation(std::mt19937& random, const Model& model, std::vector<std::int32_t> lengths)
+      : lengths(std::move(lengths)) {
+    std::uniform_int_distribution<std::int32_t> id(0, Model::vocabulary - 1);
+    for (const std::int32_t length : this->lengths) {
+      first.push_back(tokens.size());
+      for (std::int32_t i = 0; i < length; ++i) {
+        tokens.push_back(id(random));
+        positions.push_back(i);
+      }
+      const Rows part = model.run(std::span(tokens).subspan(first.back()));
+      rows.insert(rows.end(), part.begin(), part.end());
+    }
+  }
+
+  Batch batch() const { return {tokens, positions, tokens, lengths}; }
+
+  void check(Encoder& encoder, double tolerance, const std::string& what) const {
+    std::vector<float> all(rows.size() * Model::hidden, NAN);
+    encoder.run(batch(), false, all);
+    for (std::size_t row = 0; row < rows.size(); ++row) check_row(all, row, row, tolerance, what);
+    std::vector<float> firsts(first.size() * Model::hidden, NAN);
+    encoder.run(batch(), true, firsts);
+    for (std::size_t i = 0; i < first.size(); ++i)
+      check_row(firsts, i, first[i], tolerance, what + " first_only");
+  }
+
+ private:
+  void check_row(const std::vector<float>& found, std::size_t row, std::size_t expected,
+                 double tolerance, const std::string& what) const {
+    double worst = 0.0;
+    for (int i = 0; i < Model::hidden; ++i) {
+      const double error = std::abs(found[row * Model::hidden + i] - rows[expected][i]);
+      worst = error <= worst ? worst : error;  // keeps a NaN
+    }
+    expect(worst <= tolerance, what + " row " + std::to_string(row) + " is off by " +
+                                   std::to_string(worst));
+  }
+};
+
+template <class Element>
+void test_encoder(std::mt19937& random, const Kernels<Element>& kernels, const std::string& name) {
+  const Model model(random);
+  const double tolerance = sizeof(Element) == sizeof(float) ? 3e-5 : 0.15;
+  const Expectation expectations[] = {
+      {random, model, {1}},           {random, model, {20}},          {random, model, {64, 1}},
+      {random, model, {5, 100, 17}},  {random, model, {70, 3, 3, 90, 31}}};
+  for (const int threads : {1, 2, 5}) {
+    const auto encoder = model.prepare(kernels, threads);
+    for (const Expectation& expectation : expectations)
+      expectation.check(*encoder, tolerance, name + " on " + std::to_string(threads) + " threads, " +
+                                                 std::to_string(expectation.tokens.size()) +
+                                                 " tokens");
+  }
+}
+
+void test_concurrent_calls(std::mt19937& random) {
+  const Model model(random);
+  const auto encoder = model.prepare(*instruction_sets().front().float_kernels, 2);
+  const Expectation expectation(random, model, {33, 7});
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 3; ++i)
+    callers.emplace_back([&] {
+      for (int repeat = 0; repeat < 10; ++repeat) {
+        std::vector<float> output(expectation.rows.size() * Model::hidden);
+        encoder->run(expectation.batch(), false, output);
+      }
+    });
+  for (std::thread& caller : callers) caller.join();
+  expectation.check(*encoder, 3e-5, "after concurrent calls");
+}
+
+void test_refusals(std::mt19937& random) {
+  const Model model(random);
+  const auto encoder = model.prepare(*instruction_sets().front().float_kernels, 1);
+  using Ids = std::vector<std::int32_t>;
+  struct Case {
+    const char* name;
+    Ids tokens, positions, lengths;
+  };
+  const Case cases[] = {{"a token above the vocabulary", {50}, {0}, {1}},
+                        {"a negative token", {-1}, {0}, {1}},
+                        {"a position above the table", {0}, {300}, {1}},
+                        {"an empty batch", {}, {}, {}},
+                        {"a length of 0", {1}, {0}, {1, 0}},
+                        {"a negative length", {1}, {0}, {2, -1}},
+                        {"lengths beyond the tokens", {1, 2}, {0, 1}, {3}},
+                        {"too few positions", {1, 2}, {0}, {2}}};
+  for (const Case& c : cases) {
+    std::vector<float> output(c.tokens.size() * Model::hidden);
+    bool refused = false;
+    try {
+      encoder->run({c.tokens, c.positions, c.tokens, c.lengths}, false, output);
+    } catch (const std::invalid_argument&) {
+      refused = true;
+    }
+    expect(refused, std::string("accepted ") + c.name);
+  }
+}
+
+}  // namespace
+}  // namespace fineprune::tests
+
+int main(int count, char** arguments) {
+  using namespace fineprune;
+  const unsigned seed = count > 1 ? static_cast<unsigned>(std::atoi(arguments[1]))
+                                  : std::random_device()();
+  std::printf("seed %u\n", seed);
+  for (const InstructionSet& set : instruction_sets()) {
+    std::mt19937 random(seed);
+    const std::string name(set.name);
+    tests::test_encoder(random, *set.float_kernels, name + " float32");
+    if (set.bfloat16_kernels != nullptr)
+      tests::test_encoder(random, *set.bfloat16_kernels, name + " bf16");
+  }
+  std::mt19937 random(seed);
+  tests::test_concurrent_calls(random);
+  tests::test_refusals(random);
+  std::printf("%d failures\n", tests::failures);
+  return tests::failures == 0 ? 0 : 1;
+}

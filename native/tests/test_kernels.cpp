@@ -1,0 +1,281 @@
+// Every kernel of every instruction set that this CPU runs, against the reference.
+//
+//     test_kernels [SEED]      the seed is printed; without one, another each time
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "../instruction_set.hpp"
+#include "../matrix.hpp"
+#include "../tiles.hpp"
+#include "reference.hpp"
+
+namespace fineprune::tests {
+namespace {
+
+int failures = 0;
+
+void expect(bool condition, const std::string& what) {
+  if (condition) return;
+  ++failures;
+  std::fprintf(stderr, "FAILED %s\n", what.c_str());
+}
+
+/// What rounding may cost, relative to the largest number that takes part.
+template <class Element>
+constexpr double tolerance = sizeof(Element) == sizeof(float) ? 3e-6 : 1.2e-2;
+
+void expect_close(double found, double expected, double bound, const std::string& what) {
+  expect(std::abs(found - expected) <= bound,  // false for NaN
+         what + ": " + std::to_string(found) + " instead of " + std::to_string(expected));
+}
+
+template <class Element>
+void fill(std::mt19937& random, HostileBuffer<Element>& buffer, std::size_t size) {
+  std::uniform_real_distribution<float> uniform(-2.0f, 2.0f);
+  for (std::size_t i = 0; i < size; ++i) put(uniform(random), buffer[i]);
+}
+
+template <class Element>
+std::shared_ptr<const Linear<Element>> make_matrix(const Kernels<Element>& kernels,
+                                                   const RandomMatrix& matrix, bool sparse,
+                                                   std::span<const float> scales) {
+  std::vector<float> values;
+  if (!sparse) {
+    values.assign(matrix.values.begin(), matrix.values.end());
+    return make_dense<Element>(kernels, matrix.rows, matrix.columns, std::span<const float>(values),
+                               scales);
+  }
+  std::vector<std::int32_t> pointers = {0};
+  std::vector<std::uint16_t> columns;
+  for (int row = 0; row < matrix.rows; ++row) {
+    for (int column = 0; column < matrix.columns; ++column) {
+      const double value = matrix.values[static_cast<std::size_t>(row) * matrix.columns + column];
+      if (value == 0.0) continue;
+      columns.push_back(static_cast<std::uint16_t>(column));
+      values.push_back(static_cast<float>(value));
+    }
+    pointers.push_back(static_cast<std::int32_t>(values.size()));
+  }
+  return make_sparse<Element>(kernels, matrix.rows, matrix.columns, pointers,
+                              std::span<const std::uint16_t>(columns),
+                              std::span<const float>(values), scales);
+}
+
+/// One matrix on one tile, with everything that an epilogue can do, by a team of `parts`.
+template <class Element>
+void test_linear(std::mt19937& random, const Kernels<Element>& kernels, const RandomMatrix& matrix,
+                 bool sparse, int width, Activation activation, int parts, const std::string& what) {
+  const auto rows = static_cast<std::size_t>(matrix.rows);
+  std::uniform_real_distribution<float> uniform(0.5f, 1.5f);
+  std::vector<float> scales(rows);
+  std::vector<float> bias(rows);
+  for (float& scale : scales) scale = uniform(random);
+  for (float& number : bias) number = uniform(random) - 1.0f;
+  const auto linear = make_matrix(kernels, matrix, sparse, scales);
+
+  HostileBuffer<Element> input(static_cast<std::size_t>(matrix.columns) * width);
+  HostileBuffer<float> residual(rows * width), partial(rows * width), wide(rows * width);
+  HostileBuffer<Element> narrow(rows * width);
+  fill(random, input, static_cast<std::size_t>(matrix.columns) * width);
+  fill(random, residual, rows * width);
+  for (int part = 0; part < parts; ++part)
+    linear->apply(linear->share(part, parts), width, input.data(),
+                  {.bias = bias.data(),
+                   .activation = activation,
+                   .residual = residual.data(),
+                   .partial = partial.data(),
+                   .wide = wide.data(),
+                   .narrow = narrow.data()});
+
+  for (std::size_t row = 0; row < rows; ++row)
+    for (int lane = 0; lane < width; ++lane) {
+      double sum = 0.0, size = 1.0;
+      for (int column = 0; column < matrix.columns; ++column) {
+        const double product =
+            round_to<Element>(matrix.values[row * matrix.columns + column]) *
+            widen(input[static_cast<std::size_t>(column) * width + lane]);
+        sum += product;
+        size += std::abs(product);
+      }
+      const std::size_t place = row * width + lane;
+      const double expected =
+          activate(activation, sum * scales[row] + bias[row]) + residual[place];
+      const double exact = sizeof(Element) == sizeof(float) ? 3e-6 : 1e-4;
+      expect_close(wide[place], expected, exact * size, what + " wide");
+      expect_close(widen(narrow[place]), expected, tolerance<Element> * size, what + " narrow");
+    }
+  expect(wide.guards_hold() && narrow.guards_hold() && partial.guards_hold(), what + " guards");
+}
+
+template <class Element>
+void test_linears(std::mt19937& random, const Kernels<Element>& kernels, const std::string& name) {
+  struct Case {
+    int rows, columns;
+    double density;
+  };
+  constexpr Case cases[] = {{1, 1, 1.0},    {5, 3, 0.5},    {64, 64, 0.1},   {67, 130, 0.3},
+                            {70, 1601, 0.05}, {130, 900, 0.2}, {13, 257, 1.0}, {9, 40, 0.0}};
+  constexpr Activation activations[] = {Activation::none, Activation::relu, Activation::gelu,
+                                        Activation::gelu_tanh};
+  int i = 0;
+  for (const Case& c : cases)
+    for (const bool sparse : {true, false})
+      for (const int width : {16, 32, 64}) {
+        const RandomMatrix matrix(random, c.rows, c.columns, c.density);
+        test_linear(random, kernels, matrix, sparse, width, activations[i % 4], 1 + i % 3,
+                    name + (sparse ? " sparse " : " dense ") + std::to_string(c.rows) + "x" +
+                        std::to_string(c.columns) + " width " + std::to_string(width));
+        ++i;
+      }
+}
+
+/// A sequence that begins at `first_key` of a batch of `lanes` lanes; queries are all of it.
+template <class Element>
+void test_attention(std::mt19937& random, const Kernels<Element>& kernels, int first_key,
+                    int key_count, int head_size, const std::string& what) {
+  const int heads = 2, hidden = heads * head_size;
+  const int last_lane = first_key + round_up(key_count, lane_multiple);
+  const int tiles = round_up(last_lane, largest_width) / largest_width;
+  const int last_width = tile_width(last_lane - (tiles - 1) * largest_width);
+  const std::size_t stride = static_cast<std::size_t>(hidden) * largest_width;
+  HostileBuffer<Element> queries(tiles * stride, 2), keys(tiles * stride, 2),
+      values(tiles * stride, 2), contexts(tiles * stride, 2);
+  const std::size_t workspace_size = attention_workspace(key_count, head_size);
+  HostileBuffer<float> workspace(workspace_size);
+
+  const auto width = [&](int tile) { return tile + 1 == tiles ? last_width : largest_width; };
+  const auto place = [&](int lane, int feature) {
+    const int tile = lane / largest_width;
+    return tile * stride + static_cast<std::size_t>(feature) * width(tile) + lane % largest_width;
+  };
+  std::uniform_real_distribution<float> uniform(-2.0f, 2.0f);
+  for (int lane = 0; lane < (tiles - 1) * largest_width + last_width; ++lane)
+    for (int feature = 0; feature < hidden; ++feature)
+      for (auto* buffer : {&queries, &keys, &values})
+        // Huge numbers wherever no token of the sequence stands: none may count.
+        put(lane >= first_key && lane < first_key + key_count ? uniform(random) : 1e30f,
+            (*buffer)[place(lane, feature)]);
+
+  const int head = 1;
+  for (int lane = first_key; lane < last_lane;) {
+    const int tile = lane / largest_width;
+    const int end = std::min(last_lane, (tile + 1) * largest_width);
+    const std::size_t first_tile = first_key / largest_width * stride;
+    kernels.attention({.queries = queries.data() + tile * stride,
+                       .context = contexts.data() + tile * stride,
+                       .width = width(tile),
+                       .first_query = lane % largest_width,
+                       .query_lanes = end - lane,
+                       .keys = keys.data() + first_tile,
+                       .values = values.data() + first_tile,
+                       .tile_stride = stride,
+                       .last_tile = tiles - 1 - first_key / largest_width,
+                       .last_width = last_width,
+                       .first_key = first_key % largest_width,
+                       .key_count = key_count,
+                       .first_feature = head * head_size,
+                       .head_size = head_size,
+                       .workspace = workspace.data()});
+    lane = end;
+  }
+
+  for (int query = first_key; query < first_key + key_count; ++query) {
+    Numbers weights(key_count);
+    double sum = 0.0;
+    for (int key = 0; key < key_count; ++key) {
+      double score = 0.0;
+      for (int d = head * head_size; d < (head + 1) * head_size; ++d)
+        score += widen(queries[place(query, d)]) * widen(keys[place(first_key + key, d)]);
+      weights[key] = std::exp(score / std::sqrt(head_size));
+      sum += weights[key];
+    }
+    for (int d = head * head_size; d < (head + 1) * head_size; ++d) {
+      double context = 0.0;
+      for (int key = 0; key < key_count; ++key)
+        context += weights[key] / sum * widen(values[place(first_key + key, d)]);
+      expect_close(widen(contexts[place(query, d)]), context, 2 * tolerance<Element>, what);
+      expect(std::isnan(widen(contexts[place(query, d - head_size)])), what + " other head");
+    }
+  }
+  expect(workspace.guards_hold() && contexts.guards_hold(), what + " guards");
+}
+
+template <class Element>
+void test_attentions(std::mt19937& random, const Kernels<Element>& kernels,
+                     const std::string& name) {
+  for (const int first_key : {0, 16, 48})
+    for (const int key_count : {1, 15, 16, 33, 64, 113})
+      for (const int head_size : {8, 13, 32})
+        test_attention(random, kernels, first_key, key_count, head_size,
+                       name + " attention from lane " + std::to_string(first_key) + ", " +
+                           std::to_string(key_count) + " keys of " + std::to_string(head_size));
+}
+
+template <class Element>
+void test_normalize(std::mt19937& random, const Kernels<Element>& kernels, int features, int width,
+                    const std::string& what) {
+  const std::size_t size = static_cast<std::size_t>(features) * width;
+  HostileBuffer<float> sums(size), wide(size), weight(features), bias(features);
+  HostileBuffer<Element> narrow(size);
+  fill(random, sums, size);
+  fill(random, weight, features);
+  fill(random, bias, features);
+  for (std::size_t i = 0; i < size; ++i) sums[i] += 100.0f;  // a mean far from zero
+  constexpr float epsilon = 1e-5f;
+  kernels.normalize({.sums = sums.data(),
+                     .weight = weight.data(),
+                     .bias = bias.data(),
+                     .epsilon = epsilon,
+                     .features = features,
+                     .width = width,
+                     .wide = wide.data(),
+                     .narrow = narrow.data()});
+  for (int lane = 0; lane < width; ++lane) {
+    double mean = 0.0, variance = 0.0;
+    const auto at = [&](int f) { return static_cast<std::size_t>(f) * width + lane; };
+    for (int f = 0; f < features; ++f) mean += sums[at(f)] / static_cast<double>(features);
+    for (int f = 0; f < features; ++f)
+      variance += std::pow(sums[at(f)] - mean, 2) / static_cast<double>(features);
+    for (int f = 0; f < features; ++f) {
+      const double expected =
+          (sums[at(f)] - mean) / std::sqrt(variance + epsilon) * weight[f] + bias[f];
+      // One feature alone has variance 0: what is left of it is the rounding of its mean.
+      expect_close(wide[at(f)], expected, 3e-4, what + " wide");
+      expect_close(widen(narrow[at(f)]), expected, 5 * tolerance<Element> + 3e-4, what + " narrow");
+    }
+  }
+  expect(wide.guards_hold() && narrow.guards_hold(), what + " guards");
+}
+
+template <class Element>
+void test_kernels(std::mt19937& random, const Kernels<Element>& kernels, const std::string& name) {
+  test_linears(random, kernels, name);
+  test_attentions(random, kernels, name);
+  for (const int features : {1, 7, 96, 769})
+    for (const int width : {16, 32, 64})
+      test_normalize(random, kernels, features, width,
+                     name + " normalize " + std::to_string(features) + " features, width " +
+                         std::to_string(width));
+}
+
+}  // namespace
+}  // namespace fineprune::tests
+
+int main(int count, char** arguments) {
+  using namespace fineprune;
+  const unsigned seed = count > 1 ? static_cast<unsigned>(std::atoi(arguments[1]))
+                                  : std::random_device()();
+  std::printf("seed %u\n", seed);
+  for (const InstructionSet& set : instruction_sets()) {
+    std::mt19937 random(seed);
+    const std::string name(set.name);
+    tests::test_kernels(random, *set.float_kernels, name + " float32");
+    if (set.bfloat16_kernels != nullptr)
+      tests::test_kernels(random, *set.bfloat16_kernels, name + " bf16");
+    std::printf("%s: %d failures\n", name.c_str(), tests::failures);
+  }
+  return tests::failures == 0 ? 0 : 1;
+}
