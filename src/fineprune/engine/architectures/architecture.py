@@ -37,7 +37,7 @@ class LayerNames:
 
 @dataclass(frozen=True)
 class ConfigKeys:
-    """Where a config has what tensors do not tell; `epsilon` and the rest have BERT's defaults."""
+    """Where a config has what tensors do not tell."""
 
     heads: str = "num_attention_heads"
     activation: str = "hidden_act"

@@ -10,7 +10,6 @@ from fineprune.engine.config import Config
 
 def from_zero(ids: NDArray[Any], config: Config) -> NDArray[Any]:
     """A token's place in its row, padding and tokens that the mask leaves out counted in."""
-    del config
     return np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
 
 

@@ -173,8 +173,9 @@ def _best_answers(
     scores: dict[tuple[int, int], float] = {}
     for window in windows:
         for first, last, score in window.spans(rules):
-            span = window.characters(first, last)
-            scores[span] = max(score, scores.get(span, 0.0))
+            span = _without_spaces(context, *window.characters(first, last))
+            if span[0] < span[1]:
+                scores[span] = max(score, scores.get(span, 0.0))
     if impossible or not scores:
         scores[0, 0] = min(window.null for window in windows)
     ranked = sorted(scores.items(), key=lambda item: -item[1])[: rules.count]
@@ -182,6 +183,13 @@ def _best_answers(
         {"answer": context[start:end], "score": score, "start": start, "end": end}
         for (start, end), score in ranked
     ]
+
+
+def _without_spaces(context: str, start: int, end: int) -> tuple[int, int]:
+    # Tokens of some tokenizers begin with the space before their word, or are nothing else.
+    text = context[start:end]
+    start += len(text) - len(text.lstrip())
+    return start, start + len(text.strip())
 
 
 def _positive(name: str, value: int) -> int:
