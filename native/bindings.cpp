@@ -42,6 +42,7 @@ std::string dtype_name(const nb::dlpack::dtype& dtype) {
 }
 
 bool is_contiguous(const Array& array) {
+  if (array.size() == 0) return true;
   std::int64_t expected = 1;
   for (std::size_t i = array.ndim(); i-- > 0;) {
     if (array.shape(i) > 1 && array.stride(i) != expected) return false;
@@ -297,6 +298,9 @@ bool has_bf16() {
 
 NB_MODULE(_native, module) {
   using namespace fineprune;
+
+  // An engine in a global variable lives until the interpreter ends: no mistake to be reported.
+  nb::set_leak_warnings(false);
 
   module.def("instruction_sets", names_of_instruction_sets);
   module.def("has_bf16", has_bf16);
