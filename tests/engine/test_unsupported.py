@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from fineprune import Engine, pack
+from fineprune import Engine, ReadLimits, pack
 from fineprune.engine.errors import UnsupportedModelError, WeightsError
-from fineprune.errors import FinepruneError
+from fineprune.errors import FinepruneError, PackedFileError
 from tests.engine.zoo import build
 from tests.models import ARCHITECTURES
 
@@ -103,6 +103,17 @@ def renumbered(tensors: Tensors) -> Tensors:
 )
 def test_weights(tensors: Callable[[Tensors], Tensors], said: str, tmp_path: Path) -> None:
     assert_one_line(changed(tmp_path, tensors=tensors), WeightsError, said)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    assert_one_line(tmp_path / "nowhere", PackedFileError, "nowhere")
+    (tmp_path / "text").write_text("no model", encoding="utf-8")
+    assert_one_line(tmp_path / "text", PackedFileError, "text")
+
+
+def test_limits(tmp_path: Path) -> None:
+    with pytest.raises(PackedFileError, match="the limit is 100"):
+        Engine(changed(tmp_path), limits=ReadLimits(weights=100))
 
 
 def test_question_answering_has_two_outputs(tmp_path: Path) -> None:

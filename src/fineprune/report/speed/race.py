@@ -3,6 +3,7 @@
 import io
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ REFERENCES = ("torch", "fineprune")
 """What outputs are held against: the first of these that ran."""
 
 _BERT_VOCABULARY = 30522
+_PAUSE_SECONDS = 0.1  # between turns: threads that wait for work spin for a while before they sleep
 
 Say = Callable[[str], None]
 
@@ -214,6 +216,7 @@ def _lap(
     for number in range(course.rounds):
         for name in list(processes):
             say(f"{lap.shape}: round {number + 1} of {course.rounds}, {name}")
+            time.sleep(_PAUSE_SECONDS)
             try:
                 answers[name].append(processes[name].ask(lap.request(name, course)))
             except EngineStoppedError as error:
