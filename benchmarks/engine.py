@@ -28,7 +28,8 @@ from rich.table import Table
 from fineprune import Engine, pack
 from fineprune.engine import _native
 from fineprune.engine.native import PRECISIONS, Precision
-from fineprune.report.speed.race import Course, Race, race
+from fineprune.report.speed.race import Course, race
+from fineprune.report.speed.records import Race
 from fineprune.report.speed.rivals import RIVALS
 from fineprune.report.speed.shapes import Shape
 

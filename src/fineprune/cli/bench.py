@@ -8,7 +8,8 @@ from rich.console import Console
 from fineprune.cli.options import JsonOption, PackedArgument, ThreadsOption
 from fineprune.cli.printing import note, print_json, print_table
 from fineprune.engine.threads import count_threads
-from fineprune.report.speed.race import Course, Race, Timing, race, why_missing
+from fineprune.report.speed.race import Course, race, why_missing
+from fineprune.report.speed.records import Race, Timing
 from fineprune.report.speed.rivals import RIVALS
 from fineprune.report.speed.shapes import Shape
 

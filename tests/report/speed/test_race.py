@@ -8,7 +8,8 @@ import pytest
 
 from fineprune.report.speed import race as module
 from fineprune.report.speed.process import EngineStoppedError
-from fineprune.report.speed.race import Course, Race, Timing, race
+from fineprune.report.speed.race import Course, race
+from fineprune.report.speed.records import Race, Timing
 from fineprune.report.speed.rivals import RIVALS, Rival, Run
 from fineprune.report.speed.shapes import Shape
 from fineprune.report.speed.subject import Subject

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fineprune.errors import FinepruneError
 from fineprune.packing import read_packed
 from fineprune.report.speed.process import EngineProcess, EngineStoppedError, engine_process
+from fineprune.report.speed.records import Race, Timing
 from fineprune.report.speed.rivals import RIVALS
 from fineprune.report.speed.shapes import Shape
 from fineprune.report.speed.subject import Subject
@@ -56,68 +57,6 @@ class Course:
     pythons: Mapping[str, Path] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Timing:
-    """How an engine did at a shape.
-
-    Attributes:
-        engine: its name.
-        shape: of the inputs.
-        milliseconds: median over all runs of all turns.
-        load_seconds: from the prepared file to an engine that can run.
-        resident_bytes: memory of its process at the last turn.
-        deviation: largest difference to the outputs of the reference, relative to their largest
-            magnitude.
-    """
-
-    engine: str
-    shape: Shape
-    milliseconds: float
-    load_seconds: float
-    resident_bytes: int
-    deviation: float
-
-    @property
-    def per_second(self) -> float:
-        """Sequences a second."""
-        return 1e3 * self.shape.batch / self.milliseconds
-
-
-@dataclass(frozen=True)
-class Race:
-    """What came of it.
-
-    Attributes:
-        timings: shape by shape, engines in the order in which they were named.
-        left_out: engines that were not timed, or not at all shapes, and why.
-    """
-
-    timings: Sequence[Timing]
-    left_out: Mapping[str, str]
-
-    def require(self, name: str) -> None:
-        """Raises `EngineStoppedError` if an engine was left out."""
-        if name in self.left_out:
-            raise EngineStoppedError(f"{name}: {self.left_out[name]}")
-
-    def record(self) -> dict[str, Any]:
-        """All of it, as `fineprune bench --json` prints it."""
-        return {
-            "shapes": self._by_shape(lambda timing: timing.milliseconds),
-            "per_second": self._by_shape(lambda timing: timing.per_second),
-            "deviation": self._by_shape(lambda timing: timing.deviation),
-            "resident_bytes": self._by_shape(lambda timing: timing.resident_bytes),
-            "load_seconds": self._by_shape(lambda timing: timing.load_seconds),
-            "left_out": dict(self.left_out),
-        }
-
-    def _by_shape(self, value: Callable[[Timing], float]) -> dict[str, dict[str, float]]:
-        shapes: dict[str, dict[str, float]] = {}
-        for timing in self.timings:
-            shapes.setdefault(str(timing.shape), {})[timing.engine] = value(timing)
-        return shapes
-
-
 def why_missing(name: str, pythons: Mapping[str, Path]) -> str:
     """Why an engine cannot be timed; empty if it can.
 
@@ -146,99 +85,103 @@ def race(packed: Path, names: Sequence[str], course: Course, say: Say) -> Race:
         PackedFileError: the file is no packed model.
     """
     reasons = {name: why_missing(name, course.pythons) for name in names}
-    left_out = {name: reason for name, reason in reasons.items() if reason}
+    absent = {name: reason for name, reason in reasons.items() if reason}
     vocabulary = read_packed(packed).config.get("vocab_size", _BERT_VOCABULARY)
-    timings: list[Timing] = []
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
-        subject = Subject(packed.resolve(), Path(temporary))
-        processes: dict[str, EngineProcess] = {}
+        starters = _Starters(course, Path(temporary), say, absent)
+        subject = Subject(packed.resolve(), starters.folder)
         for name in names:
-            if name not in left_out:
-                say(f"preparing {name}")
-                try:
-                    artifact = _prepare(name, subject)
-                except Exception as error:  # of libraries that are not ours: one engine less
-                    left_out[name] = f"cannot be prepared: {' '.join(str(error).split())}"
-                    continue
-                python = course.pythons.get(name)
-                process = engine_process(name, artifact, course.threads, subject.folder, python)
-                processes[name] = stack.enter_context(process)
-        for shape in course.shapes:
-            ids = np.random.default_rng(0).integers(5, vocabulary, (shape.batch, shape.tokens))
-            timings += _lap(_Lap(shape, ids, Path(temporary)), processes, course, left_out, say)
-    return Race(timings, left_out)
+            if name not in absent:
+                starters.enter(name, subject, stack)
+        timings = [
+            timing
+            for shape in course.shapes
+            for timing in starters.run(shape, _token_ids(shape, vocabulary))
+        ]
+    return Race(timings, starters.left_out)
 
 
-def _prepare(name: str, subject: Subject) -> Path:
-    """Writes what an engine takes; what libraries print about it is dropped."""
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        return RIVALS[name].prepare(subject)
+def _token_ids(shape: Shape, vocabulary: int) -> NDArray[Any]:
+    return np.random.default_rng(0).integers(5, vocabulary, (shape.batch, shape.tokens))
 
 
-@dataclass(frozen=True, eq=False)
-class _Lap:
-    """A shape's turns.
+class _Starters:
+    """The engines that take part, each in its process, and those that dropped out.
 
-    Attributes:
-        shape: of the inputs.
-        ids: the inputs.
-        folder: for what engines say.
+    Args:
+        course: what is timed.
+        folder: for what engines take and say.
+        say: is told what is being done.
+        left_out: engines that do not take part, and why; grows.
     """
 
-    shape: Shape
-    ids: NDArray[Any]
-    folder: Path
+    def __init__(self, course: Course, folder: Path, say: Say, left_out: dict[str, str]) -> None:
+        self._course = course
+        self._say = say
+        self._processes: dict[str, EngineProcess] = {}
+        self.folder = folder
+        self.left_out = left_out
 
-    def request(self, name: str, course: Course) -> dict[str, Any]:
-        """What an engine's process is asked."""
-        return {
-            "shape": str(self.shape),
-            "ids": self.ids.tolist(),
-            "output": str(self.output(name)),
-            "least_runs": course.least_runs,
-            "least_seconds": course.least_seconds,
-        }
+    def enter(self, name: str, subject: Subject, stack: ExitStack) -> None:
+        """Prepares an engine and starts its process, which the stack will end."""
+        self._say(f"preparing {name}")
+        try:
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                artifact = RIVALS[name].prepare(subject)
+        except Exception as error:  # of libraries that are not ours: one engine less
+            self.left_out[name] = f"cannot be prepared: {' '.join(str(error).split())}"
+            return
+        python = self._course.pythons.get(name)
+        process = engine_process(name, artifact, self._course.threads, self.folder, python)
+        self._processes[name] = stack.enter_context(process)
 
-    def output(self, name: str) -> Path:
-        """Where an engine writes what it says."""
-        return self.folder / f"{name}.{self.shape}.npy"
+    def run(self, shape: Shape, ids: NDArray[Any]) -> Iterator[Timing]:
+        """All turns at a shape; an engine that stops has dropped out from there on."""
+        answers: dict[str, list[dict[str, Any]]] = {name: [] for name in self._processes}
+        for number in range(self._course.rounds):
+            for name in list(self._processes):
+                self._say(f"{shape}: round {number + 1} of {self._course.rounds}, {name}")
+                time.sleep(_PAUSE_SECONDS)
+                try:
+                    answers[name].append(self._turn(name, shape, ids))
+                except EngineStoppedError as error:
+                    self.left_out[name] = f"stopped at {shape}: {error}"
+                    del self._processes[name], answers[name]
+        said = {name: np.load(self._output(name)) for name in answers}
+        expected = next((said[name] for name in REFERENCES if name in said), None)
+        for name, turns in answers.items():
+            yield _timing(name, shape, turns, _deviation(said[name], expected))
 
-
-def _lap(
-    lap: _Lap,
-    processes: dict[str, EngineProcess],
-    course: Course,
-    left_out: dict[str, str],
-    say: Say,
-) -> list[Timing]:
-    """The turns of all engines at a shape; one that stops is left out from there on."""
-    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in processes}
-    for number in range(course.rounds):
-        for name in list(processes):
-            say(f"{lap.shape}: round {number + 1} of {course.rounds}, {name}")
-            time.sleep(_PAUSE_SECONDS)
-            try:
-                answers[name].append(processes[name].ask(lap.request(name, course)))
-            except EngineStoppedError as error:
-                left_out[name] = f"stopped at {lap.shape}: {error}"
-                del processes[name], answers[name]
-    return list(_timings(lap, answers))
-
-
-def _timings(lap: _Lap, answers: Mapping[str, Sequence[dict[str, Any]]]) -> Iterator[Timing]:
-    said = {name: np.load(lap.output(name)) for name in answers}
-    expected = next((said[name] for name in REFERENCES if name in said), None)
-    for name, turns in answers.items():
-        seconds = [second for turn in turns for second in turn["seconds"]]
-        yield Timing(
-            engine=name,
-            shape=lap.shape,
-            milliseconds=1e3 * statistics.median(seconds),
-            load_seconds=turns[0]["load_seconds"],
-            resident_bytes=turns[-1]["resident_bytes"],
-            deviation=np.nan if expected is None else _deviation(said[name], expected),
+    def _turn(self, name: str, shape: Shape, ids: NDArray[Any]) -> dict[str, Any]:
+        return self._processes[name].ask(
+            {
+                "shape": str(shape),
+                "ids": ids.tolist(),
+                "output": str(self._output(name)),
+                "least_runs": self._course.least_runs,
+                "least_seconds": self._course.least_seconds,
+            }
         )
 
+    def _output(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
 
-def _deviation(found: NDArray[Any], expected: NDArray[Any]) -> float:
+
+def _timing(
+    name: str, shape: Shape, turns: Sequence[Mapping[str, Any]], deviation: float
+) -> Timing:
+    return Timing(
+        engine=name,
+        shape=shape,
+        milliseconds=1e3 * statistics.median(one for turn in turns for one in turn["seconds"]),
+        load_seconds=turns[0]["load_seconds"],
+        resident_bytes=turns[-1]["resident_bytes"],
+        deviation=deviation,
+    )
+
+
+def _deviation(found: NDArray[Any], expected: NDArray[Any] | None) -> float:
+    """The largest difference relative to the largest magnitude; not a number without reference."""
+    if expected is None:
+        return float("nan")
     return float(np.abs(found - expected).max() / np.abs(expected).max())
