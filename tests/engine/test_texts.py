@@ -273,6 +273,13 @@ def test_what_is_no_text(text: Any, tmp_path: Path) -> None:
         engine(text)
 
 
+@pytest.mark.parametrize("head", ["token", "none"])
+def test_only_classification_takes_pairs(head: str, tmp_path: Path) -> None:
+    engine = Engine(with_tokenizer(tmp_path, head)[0].file, threads=1)
+    with pytest.raises(InputError, match=r"\('w1', 'w2'\) is no text; expected a string"):
+        engine(("w1", "w2"))
+
+
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [

@@ -74,7 +74,7 @@ class QuestionAnswering(Task):
         Raises:
             InputError: an input is no text or is empty, or the lists differ in length.
         """
-        questions, one = as_list(question)
+        questions, single = as_list(question)
         contexts, shared = as_list(context)
         contexts = contexts * len(questions) if shared else contexts
         rules = _Rules(_positive("top_k", top_k), _positive("max_answer_len", max_answer_len))
@@ -85,7 +85,7 @@ class QuestionAnswering(Task):
             scored = [_Window.of(window, next(logits)) for window in group]
             best = _best_answers(text, scored, rules, impossible=handle_impossible_answer)
             results.append(best if top_k > 1 else best[0])
-        return results[0] if one else results
+        return results[0] if single else results
 
     def _windows(
         self, questions: Sequence[str], contexts: Sequence[str]
@@ -101,7 +101,7 @@ class QuestionAnswering(Task):
             (self._cut(question.strip()), context)
             for question, context in zip(questions, contexts, strict=True)
         ]
-        for encoding in self._text.encode(pairs):
+        for encoding in self._text.encode(pairs, pairs=True):
             yield [encoding, *encoding.overflowing]
 
     def _cut(self, question: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
 from fineprune.engine.tasks.task import Task, TaskSource, as_list
-from fineprune.engine.tasks.text import Text, TextModel
+from fineprune.engine.tasks.text import TextModel
 
 
 @final
@@ -17,7 +17,7 @@ class SentenceEmbedding(Task):
     def __init__(self, source: TaskSource) -> None:
         self._text = TextModel.of(source)
 
-    def __call__(self, texts: Text | list[Text]) -> Floats:
+    def __call__(self, texts: str | list[str]) -> Floats:
         """Embeds texts.
 
         Args:
@@ -29,8 +29,8 @@ class SentenceEmbedding(Task):
         Raises:
             InputError: the list is empty.
         """
-        batch, one = as_list(texts)
+        batch, single = as_list(texts)
         if not batch:
             raise InputError("there is no text to embed; expected a text, or a list of texts")
         embeddings = np.stack(self._text.values(self._text.encode(batch)))
-        return embeddings[0] if one else embeddings
+        return embeddings[0] if single else embeddings

@@ -58,14 +58,18 @@ class TextModel:
         tokenizer.enable_truncation(most_tokens)
         return cls(source, tokenizer, most_tokens)
 
-    def encode(self, texts: Sequence[Text]) -> list[Encoding]:
-        """Encodings of texts, or of pairs of texts, cut to what the model takes.
+    def encode(self, texts: Sequence[Text], *, pairs: bool = False) -> list[Encoding]:
+        """Encodings of texts, cut to what the model takes.
+
+        Args:
+            texts: each a string.
+            pairs: whether each may be a tuple of two strings as well.
 
         Raises:
             InputError: one is no text, or has no tokens.
         """
         for text in texts:
-            _check_text(text)
+            _check_text(text, pairs=pairs)
         encodings: list[Encoding] = self.tokenizer.encode_batch(list(texts))
         for text, encoding in zip(texts, encodings, strict=True):
             if not encoding.ids:
@@ -98,8 +102,8 @@ def attached_json(attachments: Mapping[str, bytes], name: str) -> dict[str, Any]
     return content if isinstance(content, dict) else {}
 
 
-def _check_text(text: Any) -> None:
-    parts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
-    for part in parts:
-        if not isinstance(part, str):
-            raise InputError(f"{quoted(text)} is no text; expected a string, or a pair of strings")
+def _check_text(text: Any, *, pairs: bool) -> None:
+    pair = pairs and isinstance(text, tuple) and len(text) == 2
+    if not all(isinstance(part, str) for part in (text if pair else (text,))):
+        expected = "a string, or a pair of strings" if pairs else "a string"
+        raise InputError(f"{quoted(text)} is no text; expected {expected}")

@@ -46,12 +46,13 @@ class TextClassification(Task):
             For each text a dictionary with `label` and `score` of the best class; with another
             `top_k` than 1, a list of such, best first.
         """
-        batch, one = as_list(texts)
+        batch, single = as_list(texts)
         answers = [
-            self._ranked(logits)[:top_k] for logits in self._text.values(self._text.encode(batch))
+            self._ranked(logits)[:top_k]
+            for logits in self._text.values(self._text.encode(batch, pairs=True))
         ]
         results = [answer[0] for answer in answers] if top_k == 1 else answers
-        return results[0] if one else results
+        return results[0] if single else results
 
     def _ranked(self, logits: Floats) -> list[dict[str, Any]]:
         scores = _SCORES[_problem(self._config, len(logits))](logits)

@@ -56,19 +56,24 @@ class TokenClassification(Task):
                 f"aggregation_strategy is {aggregation_strategy!r}; "
                 f"expected one of {listed(_AGGREGATIONS)}"
             )
-        batch, one = as_list(texts)
+        batch, single = as_list(texts)
         encodings = self._text.encode(batch)
-        values = self._text.values(encodings)
-        results = []
-        for text, encoding, logits in zip(batch, encodings, values, strict=True):
-            entities: Sequence[Entity] = list(self._entities(text, encoding, softmax(logits)))
-            key = "entity"
-            if aggregation_strategy == "simple":
-                entities, key = self._grouped(entities), "entity_group"
-            results.append([one for one in entities if one[key] not in ignore_labels])
-        return results[0] if one else results
+        answers = [
+            self._answer(list(self._entities(*parts)), aggregation_strategy, ignore_labels)
+            for parts in zip(batch, encodings, self._text.values(encodings), strict=True)
+        ]
+        return answers[0] if single else answers
 
-    def _entities(self, text: str, encoding: Encoding, scores: Floats) -> Iterator[Entity]:
+    def _answer(
+        self, entities: list[Entity], strategy: Aggregation, ignored: Sequence[str]
+    ) -> list[Entity]:
+        key = "entity"
+        if strategy == "simple":
+            entities, key = self._grouped(entities), "entity_group"
+        return [entity for entity in entities if entity[key] not in ignored]
+
+    def _entities(self, text: str, encoding: Encoding, logits: Floats) -> Iterator[Entity]:
+        scores = softmax(logits)
         labels = self._config.labels(scores.shape[1])
         for index, special in enumerate(encoding.special_tokens_mask):
             if special:
