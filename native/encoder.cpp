@@ -159,7 +159,7 @@ class TiledEncoder final : public Encoder {
   void run(const Batch& batch, bool first_only, std::span<float> output) override {
     check(batch);
     const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
-    require(output.size() == rows * hidden_, "the output has the wrong size");
+    if (output.size() != rows * hidden_) refuse("the output has the wrong size");
     const std::lock_guard lock(mutex_);
     layout_.arrange(batch.lengths, config_.heads);
     reserve(batch);
@@ -189,25 +189,30 @@ class TiledEncoder final : public Encoder {
 
   static void check_ids(std::span<const std::int32_t> ids, std::size_t tokens,
                         const std::shared_ptr<const Embedding>& table, const char* name) {
-    require(ids.size() == tokens, "expected " + std::to_string(tokens) + " " + name + ", got " +
-                                      std::to_string(ids.size()));
+    if (ids.size() != tokens)
+      refuse("expected " + std::to_string(tokens) + " " + name + ", got " +
+             std::to_string(ids.size()));
     if (table == nullptr) return;
     for (const std::int32_t id : ids)
-      require(id >= 0 && id < table->rows(),
-              std::string(name) + " must be from 0 to " + std::to_string(table->rows() - 1) +
-                  ", got " + std::to_string(id));
+      if (id < 0 || id >= table->rows())
+        refuse(std::string(name) + " must be from 0 to " + std::to_string(table->rows() - 1) +
+               ", got " + std::to_string(id));
   }
 
   void check(const Batch& batch) const {
-    require(!batch.lengths.empty(), "the batch is empty");
+    if (batch.lengths.empty()) refuse("the batch is empty");
     std::int64_t tokens = 0;
     for (const std::int32_t length : batch.lengths) {
-      require(length > 0, "a sequence has at least one token, got length " + std::to_string(length));
+      if (length <= 0)
+        refuse("a sequence has at least one token, got length " + std::to_string(length));
       tokens += length;
     }
-    require(static_cast<std::size_t>(tokens) == batch.tokens.size(),
-            "lengths sum to " + std::to_string(tokens) + ", but there are " +
-                std::to_string(batch.tokens.size()) + " tokens");
+    constexpr std::int64_t most_lanes = std::int64_t{1} << 30;  // they are counted in an int
+    if (tokens + std::ssize(batch.lengths) * lane_multiple > most_lanes)
+      refuse("a batch of " + std::to_string(tokens) + " tokens is too large");
+    if (static_cast<std::size_t>(tokens) != batch.tokens.size())
+      refuse("lengths sum to " + std::to_string(tokens) + ", but there are " +
+             std::to_string(batch.tokens.size()) + " tokens");
     check_ids(batch.tokens, batch.tokens.size(), embeddings_.word, "tokens");
     check_ids(batch.positions, batch.tokens.size(), embeddings_.position, "positions");
     check_ids(batch.types, batch.tokens.size(), embeddings_.type, "types");

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 #include <numeric>
 #include <string>
 
@@ -17,9 +16,9 @@ void check_rows(std::span<const std::int32_t> pointers, int rows, std::size_t ke
   require(pointers.front() == 0,
           "the first row pointer must be 0, got " + std::to_string(pointers.front()));
   for (int row = 0; row < rows; ++row)
-    require(pointers[row] <= pointers[row + 1],
-            "row pointers must not descend: row " + std::to_string(row) + " goes from " +
-                std::to_string(pointers[row]) + " to " + std::to_string(pointers[row + 1]));
+    if (pointers[row] > pointers[row + 1])
+      refuse("row pointers must not descend: row " + std::to_string(row) + " goes from " +
+             std::to_string(pointers[row]) + " to " + std::to_string(pointers[row + 1]));
   require(static_cast<std::size_t>(pointers.back()) == kept,
           "the last row pointer must be the number of values, " + std::to_string(kept) + ", got " +
               std::to_string(pointers.back()));
@@ -32,9 +31,9 @@ void check_columns(const ColumnIndices& indices, int columns, std::size_t kept) 
                                          " column indices, one a value, got " +
                                          std::to_string(span.size()));
         for (const std::uint32_t index : span)
-          require(index < static_cast<std::uint32_t>(columns),
-                  "column index " + std::to_string(index) + " is outside of " +
-                      std::to_string(columns) + " columns");
+          if (index >= static_cast<std::uint32_t>(columns))
+            refuse("column index " + std::to_string(index) + " is outside of " +
+                   std::to_string(columns) + " columns");
       },
       indices);
 }
@@ -50,6 +49,30 @@ int choose_block_columns(int rows, int columns, std::size_t kept) {
   return static_cast<int>(std::clamp(kept_of_a_row / density, 128.0, 768.0));
 }
 
+struct Entry {
+  std::uint32_t column;
+  float value;
+};
+
+/// The non-zeros, row by row, in the order of their columns.
+std::vector<Entry> sorted_entries(std::span<const std::int32_t> pointers,
+                                  const ColumnIndices& column_indices, const Values& values) {
+  std::vector<Entry> entries(size_of(values));
+  std::visit(
+      [&](auto columns, auto numbers) {
+        for (std::size_t i = 0; i < entries.size(); ++i)
+          entries[i] = {columns[i], static_cast<float>(numbers[i])};
+      },
+      column_indices, values);
+  const auto by_column = [](const Entry& a, const Entry& b) { return a.column < b.column; };
+  for (std::size_t row = 0; row + 1 < pointers.size(); ++row) {
+    const auto begin = entries.begin() + pointers[row];
+    const auto end = entries.begin() + pointers[row + 1];
+    if (!std::is_sorted(begin, end, by_column)) std::sort(begin, end, by_column);
+  }
+  return entries;
+}
+
 template <class Element>
 class SparseMatrix final : public Linear<Element> {
  public:
@@ -61,7 +84,7 @@ class SparseMatrix final : public Linear<Element> {
     check_columns(column_indices, columns, kept_);
     block_columns_ = choose_block_columns<Element>(rows, columns, kept_);
     blocks_ = (columns + block_columns_ - 1) / block_columns_;
-    std::visit([&](auto indices) { build(row_pointers, indices, values); }, column_indices);
+    build(row_pointers, sorted_entries(row_pointers, column_indices, values));
   }
 
   std::size_t kept() const override { return kept_; }
@@ -88,54 +111,47 @@ class SparseMatrix final : public Linear<Element> {
   using Group = typename Weights<Element>::Group;
   static constexpr int group_size = Weights<Element>::group_size;
 
-  /// The non-zeros of one row, in the order of their columns.
-  using Row = std::vector<std::pair<std::uint32_t, float>>;
-
-  template <class Index>
-  void build(std::span<const std::int32_t> pointers, std::span<const Index> indices,
-             const Values& values) {
+  void build(std::span<const std::int32_t> pointers, const std::vector<Entry>& entries) {
     const auto rows = static_cast<std::size_t>(this->rows());
-    std::vector<Row> sorted(rows);
-    for (std::size_t row = 0; row < rows; ++row) {
-      for (std::int32_t i = pointers[row]; i < pointers[row + 1]; ++i)
-        sorted[row].emplace_back(indices[i], value_at(values, i));
-      std::stable_sort(sorted[row].begin(), sorted[row].end(),
-                       [](const auto& a, const auto& b) { return a.first < b.first; });
-    }
     rows_in_order_.reserve(blocks_ * rows);
     starts_.reserve(blocks_ * rows + 1);
-    columns_.reserve(kept_ + rows * (group_size - 1));
-    groups_.reserve(kept_ / group_size + rows * (group_size - 1));
-    std::vector<std::size_t> next(rows, 0);  // the first of a row's non-zeros not yet in a block
-    for (int block = 0; block < blocks_; ++block) add_block(block, sorted, next);
+    columns_.reserve(kept_ + blocks_ * rows * (group_size - 1));
+    groups_.reserve(kept_ / group_size + blocks_ * rows * (group_size - 1));
+    // Of each row, the first entry that no block has yet.
+    std::vector<std::int32_t> next(pointers.begin(), pointers.end() - 1);
+    for (int block = 0; block < blocks_; ++block)
+      next = add_block(block, entries, next, pointers.subspan(1));
     starts_.push_back(static_cast<std::uint32_t>(groups_.size()));
     sum_costs();
   }
 
-  void add_block(int block, const std::vector<Row>& sorted, std::vector<std::size_t>& next) {
+  /// Adds a block whose rows begin at entries `begins`; returns where they end.
+  std::vector<std::int32_t> add_block(int block, std::span<const Entry> entries,
+                                      const std::vector<std::int32_t>& begins,
+                                      std::span<const std::int32_t> row_ends) {
     const auto first = static_cast<std::uint32_t>(block * block_columns_);
     const std::uint32_t end = first + static_cast<std::uint32_t>(block_columns_);
     const int rows = this->rows();
-    std::vector<std::size_t> ends(next);
+    std::vector<std::int32_t> ends(begins);
     for (int row = 0; row < rows; ++row)
-      while (ends[row] < sorted[row].size() && sorted[row][ends[row]].first < end) ++ends[row];
+      while (ends[row] < row_ends[row] && entries[ends[row]].column < end) ++ends[row];
 
     std::vector<std::uint32_t> order(rows);
     std::iota(order.begin(), order.end(), 0u);
+    const auto size = [&](std::uint32_t row) { return ends[row] - begins[row]; };
     for (int panel = 0; panel < rows; panel += sparse_panel_rows)
-      std::stable_sort(order.begin() + panel,
-                       order.begin() + std::min(rows, panel + sparse_panel_rows),
-                       [&](auto a, auto b) { return ends[a] - next[a] < ends[b] - next[b]; });
+      std::sort(order.begin() + panel, order.begin() + std::min(rows, panel + sparse_panel_rows),
+                [&](auto a, auto b) { return size(a) != size(b) ? size(a) < size(b) : a < b; });
     for (const std::uint32_t row : order) {
       rows_in_order_.push_back(row);
       starts_.push_back(static_cast<std::uint32_t>(groups_.size()));
-      add_groups(std::span(sorted[row]).subspan(next[row], ends[row] - next[row]), first);
+      add_groups(entries.subspan(begins[row], size(row)), first);
     }
-    next = std::move(ends);
+    return ends;
   }
 
   /// A last group that is not full takes its last column again, with weight zero.
-  void add_groups(std::span<const std::pair<std::uint32_t, float>> row, std::uint32_t first) {
+  void add_groups(std::span<const Entry> row, std::uint32_t first) {
     for (std::size_t i = 0; i < row.size(); i += group_size) {
       Group& group = groups_.emplace_back();
       for (std::size_t place = 0; place < group_size; ++place) {

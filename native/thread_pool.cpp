@@ -15,9 +15,9 @@ inline void pause() {
 #endif
 }
 
-/// Returns when `value` is no longer `old`: spins for some tens of microseconds, then sleeps.
+/// Returns when `value` is no longer `old`: spins for about a hundred microseconds, then sleeps.
 void wait_for_change(const std::atomic<unsigned>& value, unsigned old) {
-  constexpr int spins = 2000;
+  constexpr int spins = 8000;
   for (int spin = 0; spin < spins; ++spin) {
     if (value.load(std::memory_order_acquire) != old) return;
     pause();
