@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fineprune import Engine
+from fineprune import Engine, SparseTensor, read_packed
 from fineprune.engine import _native
 from fineprune.engine.errors import InputError, NativeMissingError
 from fineprune.engine.native import INSTRUCTION_SET_VARIABLE
@@ -99,6 +100,17 @@ def test_every_density(
 def test_every_kind_of_weight(bits: int, packed: MakePacked) -> None:
     model = packed(bits=bits)
     assert_equals_pytorch(model, Engine(model.file, threads=1), tokens(2, 33))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_table_that_is_mostly_zeros(bits: int, tmp_path: Path) -> None:
+    model = build("bert", "token")
+    table = model.bert.embeddings.word_embeddings.weight
+    table.data *= torch.rand_like(table) < 0.05
+    packed = save_packed(model, tmp_path / "model", "token", embedding_bits=bits)
+    stored = read_packed(packed.file).tensors["bert.embeddings.word_embeddings.weight"]
+    assert isinstance(stored, SparseTensor)
+    assert_equals_pytorch(packed, Engine(packed.file, threads=1), tokens(2, 33))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +225,7 @@ def test_plan(packed: MakePacked) -> None:
 def test_needs_no_pytorch(packed: MakePacked) -> None:
     code = f"""
 import sys
-from fineprune import Engine
+from fineprune import Engine, SparseTensor, read_packed
 engine = Engine({str(packed().file)!r}, threads=1)
 engine.run([[5, 6, 7]])
 print([name for name in ("torch", "transformers", "scipy") if name in sys.modules])

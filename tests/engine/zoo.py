@@ -86,9 +86,11 @@ def build(architecture: str, head: str, density: float = 0.3, **changes: Any) ->
     return model
 
 
-def save_packed(model: Any, folder: Path, head: str, bits: int = 8) -> Packed:
+def save_packed(
+    model: Any, folder: Path, head: str, bits: int = 8, embedding_bits: int = 8
+) -> Packed:
     """Packs a model, with whatever else lies in the folder."""
     model.save_pretrained(folder)
     file = folder.with_suffix(".packed")
-    pack(folder, file, bits=bits)
+    pack(folder, file, bits=bits, embedding_bits=embedding_bits)
     return Packed(file, head)
