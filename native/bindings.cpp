@@ -12,7 +12,6 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -53,18 +52,17 @@ bool is_contiguous(const Array& array) {
 
 void check_layout(const Array& array, const char* name, std::size_t rank) {
   if (array.device_type() != nb::device::cpu::value)
-    throw std::invalid_argument(std::string(name) + " must be in the memory of the CPU");
+    refuse(std::string(name) + " must be in the memory of the CPU");
   if (array.ndim() != rank)
-    throw std::invalid_argument(std::string(name) + " must have " + std::to_string(rank) +
-                                (rank == 1 ? " axis" : " axes") + ", got " +
-                                std::to_string(array.ndim()));
-  if (!is_contiguous(array))
-    throw std::invalid_argument(std::string(name) + " must be C-contiguous");
+    refuse(std::string(name) + " must have " + std::to_string(rank) +
+           (rank == 1 ? " axis" : " axes") + ", got " + std::to_string(array.ndim()));
+  if (!is_contiguous(array)) refuse(std::string(name) + " must be C-contiguous");
+  if (reinterpret_cast<std::uintptr_t>(array.data()) % array.itemsize() != 0)
+    refuse(std::string(name) + " must be aligned to its items");
 }
 
 [[noreturn]] void refuse_dtype(const Array& array, const char* name, const std::string& expected) {
-  throw std::invalid_argument(std::string(name) + " must be " + expected + ", got " +
-                              dtype_name(array.dtype()));
+  refuse(std::string(name) + " must be " + expected + ", got " + dtype_name(array.dtype()));
 }
 
 template <class Element>
@@ -83,7 +81,7 @@ std::span<const Element> as(const Array& array, const char* name, std::size_t ra
 Array as_array(nb::handle object, const char* name) {
   Array array;
   if (!nb::try_cast(object, array))
-    throw std::invalid_argument(std::string(name) + " must be an array");
+    refuse(std::string(name) + " must be an array");
   return array;
 }
 
@@ -160,11 +158,10 @@ nb::object new_array(std::size_t rows, std::size_t columns, const Fill& fill) {
 nb::object multiply(const Matrix& matrix, const Array& x) {
   const auto input = as<float>(x, "x", 2);
   if (x.shape(1) != static_cast<std::size_t>(matrix.columns()))
-    throw std::invalid_argument("x must be of shape (tokens, " + std::to_string(matrix.columns()) +
-                                "), got (" + std::to_string(x.shape(0)) + ", " +
-                                std::to_string(x.shape(1)) + ")");
+    refuse("x must be of shape (tokens, " + std::to_string(matrix.columns()) + "), got (" +
+           std::to_string(x.shape(0)) + ", " + std::to_string(x.shape(1)) + ")");
   if (x.shape(0) > std::numeric_limits<int>::max() / 2)
-    throw std::invalid_argument("x has too many tokens");
+    refuse("x has too many tokens");
   const int tokens = static_cast<int>(x.shape(0));
   return new_array(x.shape(0), static_cast<std::size_t>(matrix.rows()),
                    [&](std::span<float> output) { matrix.multiply(input, tokens, output); });
@@ -172,8 +169,8 @@ nb::object multiply(const Matrix& matrix, const Array& x) {
 
 double seconds(const Matrix& matrix, int tokens, int repeats) {
   if (tokens < 1 || repeats < 1)
-    throw std::invalid_argument("tokens and repeats must be at least 1, got " +
-                                std::to_string(tokens) + " and " + std::to_string(repeats));
+    refuse("tokens and repeats must be at least 1, got " + std::to_string(tokens) + " and " +
+           std::to_string(repeats));
   const nb::gil_scoped_release released;
   return matrix.seconds(tokens, repeats);
 }
@@ -196,7 +193,7 @@ std::shared_ptr<Embedding> embedding(int rows, int columns, const Array& values,
 
 nb::object item(const nb::dict& dict, const char* name) {
   if (!dict.contains(name))
-    throw std::invalid_argument("expected an entry \"" + std::string(name) + "\"");
+    refuse("expected an entry \"" + std::string(name) + "\"");
   return dict[name];
 }
 
@@ -204,7 +201,7 @@ nb::object item(const nb::dict& dict, const char* name) {
 std::pair<nb::object, nb::object> pair_of(const nb::object& entry, const char* name) {
   nb::tuple parts;
   if (!nb::try_cast(entry, parts) || parts.size() != 2)
-    throw std::invalid_argument("\"" + std::string(name) + "\" must be a tuple of two");
+    refuse("\"" + std::string(name) + "\" must be a tuple of two");
   return {parts[0], parts[1]};
 }
 
@@ -212,7 +209,7 @@ template <class Part>
 std::shared_ptr<const Part> part(const nb::object& object, const char* name, const char* type) {
   std::shared_ptr<const Part> pointer;
   if (object.is_none() || !nb::try_cast(object, pointer))
-    throw std::invalid_argument("\"" + std::string(name) + "\" must hold " + type);
+    refuse("\"" + std::string(name) + "\" must hold " + type);
   return pointer;
 }
 
@@ -256,8 +253,7 @@ Activation activation_of(const std::string& name) {
   if (name == "gelu") return Activation::gelu;
   if (name == "gelu_tanh") return Activation::gelu_tanh;
   if (name == "relu") return Activation::relu;
-  throw std::invalid_argument("activation must be \"gelu\", \"gelu_tanh\" or \"relu\", got \"" +
-                              name + "\"");
+  refuse("activation must be \"gelu\", \"gelu_tanh\" or \"relu\", got \"" + name + "\"");
 }
 
 std::unique_ptr<Encoder> encoder(const nb::dict& embeddings, const std::vector<nb::dict>& layers,

@@ -41,7 +41,8 @@ void Embedding::add_row(int index, float* sum) const {
   std::visit(
       [&](auto values) {
         const auto row = values.subspan(static_cast<std::size_t>(index) * columns_, columns_);
-        for (int column = 0; column < columns_; ++column) sum[column] += number(row[column]) * scale;
+        for (int column = 0; column < columns_; ++column)
+          sum[column] += number(row[column]) * scale;
       },
       values_);
 }

@@ -5,121 +5,15 @@
 #include <string>
 #include <type_traits>
 
-#include "aligned_buffer.hpp"
 #include "layout.hpp"
 #include "require.hpp"
 #include "thread_pool.hpp"
+#include "tiled_layer.hpp"
 #include "tiles.hpp"
+#include "workspace.hpp"
 
 namespace fineprune {
 namespace {
-
-/// An Affine whose matrix is known to take `Element`.
-template <class Element>
-class Affinity {
- public:
-  Affinity(Affine affine, const char* name, int rows, int columns)
-      : weight_(std::dynamic_pointer_cast<const Linear<Element>>(affine.weight)),
-        bias_(std::move(affine.bias)) {
-    require(weight_ != nullptr, std::string(name) + " was prepared for another precision");
-    require(weight_->rows() == rows && weight_->columns() == columns,
-            std::string(name) + " must be of shape (" + std::to_string(rows) + ", " +
-                std::to_string(columns) + "), got (" + std::to_string(weight_->rows()) + ", " +
-                std::to_string(weight_->columns()) + ")");
-    require(bias_.size() == static_cast<std::size_t>(rows),
-            std::string(name) + " needs " + std::to_string(rows) + " biases, got " +
-                std::to_string(bias_.size()));
-  }
-
-  /// This member's rows of one tile; the other members do the others.
-  void apply(const Team& team, int width, const Element* input, Epilogue<Element> epilogue) const {
-    epilogue.bias = bias_.data();
-    weight_->apply(weight_->share(team.member(), team.members()), width, input, epilogue);
-  }
-
-  int rows() const { return weight_->rows(); }
-
- private:
-  std::shared_ptr<const Linear<Element>> weight_;
-  std::vector<float> bias_;
-};
-
-void check_norm(const Norm& norm, const char* name, int size) {
-  require(norm.weight.size() == static_cast<std::size_t>(size) &&
-              norm.bias.size() == static_cast<std::size_t>(size),
-          std::string(name) + " needs " + std::to_string(size) + " weights and biases, got " +
-              std::to_string(norm.weight.size()) + " and " + std::to_string(norm.bias.size()));
-}
-
-template <class Element>
-struct TiledLayer {
-  Affinity<Element> query, key, value, output;
-  Norm attention_norm;
-  Affinity<Element> up, down;
-  Norm output_norm;
-
-  TiledLayer(Layer layer, int hidden)
-      : query(std::move(layer.query), "query", hidden, hidden),
-        key(std::move(layer.key), "key", hidden, hidden),
-        value(std::move(layer.value), "value", hidden, hidden),
-        output(std::move(layer.output), "output", hidden, hidden),
-        attention_norm(std::move(layer.attention_norm)),
-        up(checked_up(layer, hidden)),
-        down(std::move(layer.down), "down", hidden, up.rows()),
-        output_norm(std::move(layer.output_norm)) {
-    check_norm(attention_norm, "attention_norm", hidden);
-    check_norm(output_norm, "output_norm", hidden);
-  }
-
- private:
-  static Affinity<Element> checked_up(Layer& layer, int hidden) {
-    const int intermediate = layer.up.weight->rows();
-    return {std::move(layer.up), "up", intermediate, hidden};
-  }
-};
-
-/// The state of a token on its way through the layers, in float32, and the copy of it that linears
-/// read. In float32 they are the same memory.
-template <class Element>
-class Stream {
- public:
-  void reserve(std::size_t size) {
-    wide_.reserve(size);
-    if constexpr (!shared) narrow_.reserve(size);
-  }
-  float* wide(std::size_t offset) const { return wide_.data() + offset; }
-  const Element* input(std::size_t offset) const {
-    if constexpr (shared) return wide(offset);
-    else return narrow_.data() + offset;
-  }
-  Element* narrow(std::size_t offset) const {
-    if constexpr (shared) return nullptr;
-    else return narrow_.data() + offset;
-  }
-
- private:
-  static constexpr bool shared = std::is_same_v<Element, float>;
-  AlignedBuffer<float> wide_;
-  AlignedBuffer<Element> narrow_;
-};
-
-/// Asks for memory that another phase has left far away. A sparse linear reads rows in no order that
-/// the CPU could foresee, and would wait for each: a tenth of the time at 1,024 tokens.
-template <class Element>
-void prefetch(const Element* first, std::size_t count) {
-  constexpr std::size_t step = 64 / sizeof(Element);
-  for (std::size_t i = 0; i < count; i += step) __builtin_prefetch(first + i, 0, 2);
-}
-
-/// What one thread, or one team of threads, needs while it works on a tile.
-template <class Element>
-struct Scratch {
-  AlignedBuffer<Element> intermediate;  ///< [intermediate][width]
-  AlignedBuffer<float> sums;            ///< [hidden][width]
-  AlignedBuffer<float> partial;         ///< [most rows of a matrix][width]
-  AlignedBuffer<float> attention;
-  AlignedBuffer<float> row;             ///< one token's embedding
-};
 
 template <class Element>
 class TiledEncoder final : public Encoder {
@@ -365,7 +259,7 @@ class TiledEncoder final : public Encoder {
     add_and_normalize(layer.down, intermediate, layer.output_norm, tile, team);
   }
 
-  void add_and_normalize(const Affinity<Element>& linear, const Element* input, const Norm& norm,
+  void add_and_normalize(const BoundAffine<Element>& linear, const Element* input, const Norm& norm,
                          int tile, const Team& team) {
     const int width = layout_.width(tile);
     const std::size_t offset = tile_offset(tile);
@@ -410,7 +304,7 @@ class TiledEncoder final : public Encoder {
   const Kernels<Element>& kernels_;
   const EncoderConfig config_;
   Embeddings embeddings_;
-  std::optional<Affinity<Element>> projection_;
+  std::optional<BoundAffine<Element>> projection_;
   std::vector<TiledLayer<Element>> layers_;
   int embedding_size_ = 0;
   int hidden_ = 0;

@@ -48,7 +48,8 @@ void Layout::add_units(int sequence, int heads) {
       units_.push_back({sequence, head, tile, lane % largest_width, next - lane});
       lane = next;
     }
-    first_units_.push_back({sequence, head, begin / largest_width, begin % largest_width, lane_multiple});
+    first_units_.push_back(
+        {sequence, head, begin / largest_width, begin % largest_width, lane_multiple});
   }
 }
 

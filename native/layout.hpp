@@ -18,8 +18,9 @@ struct AttentionUnit {
   int lanes;
 };
 
-/// Sequences stand in lanes one after another, each from a multiple of 16 on; lanes are cut into
-/// tiles of the largest width; the last one may be narrower. Lanes between sequences hold no token, and nobody reads what is in them.
+/// Sequences stand in lanes one after another, each from a multiple of 16 on. Lanes are cut into
+/// tiles of the largest width; the last one may be narrower. Lanes between sequences hold no token,
+/// and nobody reads what is in them.
 class Layout {
  public:
   struct Sequence {

@@ -28,7 +28,8 @@ class Matrix {
   virtual std::size_t bytes() const = 0;
 
   /// output (tokens, rows) = input (tokens, columns) times the transposed matrix, on one thread.
-  virtual void multiply(std::span<const float> input, int tokens, std::span<float> output) const = 0;
+  virtual void multiply(std::span<const float> input, int tokens,
+                        std::span<float> output) const = 0;
 
   /// Median seconds of one multiplication of `tokens` tokens that already lie in tiles.
   virtual double seconds(int tokens, int repeats) const = 0;

@@ -43,7 +43,7 @@ void exponentiate(const AttentionTask<float>& task, float* scores, Floats (&norm
   for (int v = 0; v < vectors; ++v) normalizers[v] = 1.0f / sums[v];
 }
 
-/// context[features][queries] = V[features, :] weights[:, queries], for `features` rows from `d` on.
+/// context[features][queries] = V[features, :] weights[:, queries], `features` rows from `d` on.
 template <int features, int vectors>
 void multiply_values(const AttentionTask<float>& task, const float* weights,
                      const Floats (&normalizers)[vectors], int d, float* context) {

@@ -14,7 +14,8 @@ class TokenRows {
     int run;             ///< tokens from here on in the same tile
   };
 
-  TokenRows(const AttentionTask<Element>& task, const Element* tiles) : task_(task), tiles_(tiles) {}
+  TokenRows(const AttentionTask<Element>& task, const Element* tiles)
+      : task_(task), tiles_(tiles) {}
 
   Place at(int token) const {
     const int lane = task_.first_key + token;

@@ -28,7 +28,8 @@ struct RandomMatrix {
       for (int column = 0; column < columns; ++column) {
         const bool empty = density < 1.0 && (row % 7 == 3 || column % 5 == 2);
         const double value = uniform(random);
-        if (!empty && kept(random)) values[static_cast<std::size_t>(row) * columns + column] = value;
+        if (!empty && kept(random))
+          values[static_cast<std::size_t>(row) * columns + column] = value;
       }
   }
 };

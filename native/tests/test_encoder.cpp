@@ -238,9 +238,9 @@ void test_encoder(std::mt19937& random, const Kernels<Element>& kernels, const s
   for (const int threads : {1, 2, 5}) {
     const auto encoder = model.prepare(kernels, threads);
     for (const Expectation& expectation : expectations)
-      expectation.check(*encoder, tolerance, name + " on " + std::to_string(threads) + " threads, " +
-                                                 std::to_string(expectation.tokens.size()) +
-                                                 " tokens");
+      expectation.check(*encoder, tolerance,
+                        name + " on " + std::to_string(threads) + " threads, " +
+                            std::to_string(expectation.tokens.size()) + " tokens");
   }
 }
 

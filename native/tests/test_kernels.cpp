@@ -67,7 +67,8 @@ std::shared_ptr<const Linear<Element>> make_matrix(const Kernels<Element>& kerne
 /// One matrix on one tile, with everything that an epilogue can do, by a team of `parts`.
 template <class Element>
 void test_linear(std::mt19937& random, const Kernels<Element>& kernels, const RandomMatrix& matrix,
-                 bool sparse, int width, Activation activation, int parts, const std::string& what) {
+                 bool sparse, int width, Activation activation, int parts,
+                 const std::string& what) {
   const auto rows = static_cast<std::size_t>(matrix.rows);
   std::uniform_real_distribution<float> uniform(0.5f, 1.5f);
   std::vector<float> scales(rows);

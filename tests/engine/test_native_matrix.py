@@ -172,6 +172,7 @@ GOOD: dict[str, Any] = {
         ({"column_indices": np.array([3, 0, 1], np.int32)}, "must be uint16 or uint32, got int32"),
         ({"values": np.array([1, 2, 3], np.float64)}, "values must be float32 or int8"),
         ({"values": np.ones(6, np.float32)[::2]}, "values must be C-contiguous"),
+        ({"values": np.frombuffer(bytes(13), np.float32, 3, offset=1)}, "values must be aligned"),
         ({"scales": np.ones(3, np.float32)}, "one scale a row, got 3 for 2 rows"),
         ({"scales": np.ones(2, np.float64)}, "scales must be float32, got float64"),
         ({"rows": 0, "row_pointers": np.zeros(1, np.int32)}, "at least one row"),
