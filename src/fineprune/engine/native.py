@@ -2,13 +2,10 @@
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from fineprune.engine.errors import InputError, NativeMissingError
 from fineprune.wording import listed
-
-if TYPE_CHECKING:
-    pass
 
 Precision = Literal["float32", "bf16"]
 
