@@ -21,18 +21,18 @@ demo: $(VENV)/demo.installed ## fine-prune a small encoder on data that need no 
 test: $(VENV)/dev.installed ## run all tests
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-native: $(VENV)/dev.installed ## test the kernels, and build them beside the package for work on them
+native: $(VENV)/dev.installed $(BIN)/cmake ## test the kernels, and build them beside the package for work on them
 	$(BIN)/pip install --quiet nanobind
-	cmake -S native -B build/native -DFINEPRUNE_TESTS=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python)
-	cmake --build build/native --parallel $(WORKERS)
-	ctest --test-dir build/native --output-on-failure
-	cmake --install build/native --prefix src
+	$(BIN)/cmake -S native -B build/native -DFINEPRUNE_TESTS=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python)
+	$(BIN)/cmake --build build/native --parallel $(WORKERS)
+	$(BIN)/ctest --test-dir build/native --output-on-failure
+	$(BIN)/cmake --install build/native --prefix src
 
-sanitize: ## test the kernels under address and undefined-behaviour sanitizers
-	cmake -S native -B build/sanitize -DFINEPRUNE_PYTHON=OFF -DFINEPRUNE_TESTS=ON \
+sanitize: $(BIN)/cmake ## test the kernels under address and undefined-behaviour sanitizers
+	$(BIN)/cmake -S native -B build/sanitize -DFINEPRUNE_PYTHON=OFF -DFINEPRUNE_TESTS=ON \
 		-DFINEPRUNE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
-	cmake --build build/sanitize --parallel $(WORKERS)
-	ctest --test-dir build/sanitize --output-on-failure
+	$(BIN)/cmake --build build/sanitize --parallel $(WORKERS)
+	$(BIN)/ctest --test-dir build/sanitize --output-on-failure
 
 lint: $(VENV)/dev.installed ## check format, style and types
 	$(BIN)/ruff check
@@ -49,6 +49,9 @@ docs: $(VENV)/dev.installed ## build the documentation into docs/_build/html; wa
 clean: ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) build dist demo-run docs/_build
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/cmake: | $(BIN)/python
+	$(BIN)/pip install --quiet cmake
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
