@@ -30,6 +30,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def is_taken(path: Path) -> bool:
+    """Whether something would be lost by making a folder there: a file, or what a folder holds."""
+    return path.exists() and (not path.is_dir() or any(path.iterdir()))
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Makes a folder by atomic rename: it appears with all of its files, or not at all.
@@ -45,10 +50,9 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         FolderTakenError: there is something at `path`, or it is the current folder.
     """
-    if path.exists() and not path.is_dir():
-        raise FolderTakenError(f"{path} is a file; name a new folder")
-    if path.exists() and any(path.iterdir()):
-        raise FolderTakenError(f"{path} is not empty; name a new folder")
+    if is_taken(path):
+        what = "not empty" if path.is_dir() else "a file"
+        raise FolderTakenError(f"{path} is {what}; name a new folder")
     if not path.name:  # of `.`, which cannot be renamed to
         raise FolderTakenError(f"{path} cannot be replaced; name a new folder in it")
     path.parent.mkdir(parents=True, exist_ok=True)

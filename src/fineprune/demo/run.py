@@ -10,6 +10,7 @@ from fineprune.demo.docstrings import DocstringDataset, write_docstring_dataset
 from fineprune.demo.speed import time_sentence
 from fineprune.demo.table import Row, measure, to_table
 from fineprune.errors import FolderTakenError
+from fineprune.files import is_taken
 from fineprune.packing import pack
 from fineprune.pruning.finalized_folder import finalize_folder
 from fineprune.training.models import resolve_name
@@ -32,7 +33,7 @@ _TRAINING = {
 # and a larger lambda keep less.
 _PRUNED_TRAINING = {"epochs": 5, "score_learning_rate": 3e-2, "freeze_embeddings": True}
 _PRUNING = {
-    "method": {"name": "soft_movement", "final_lambda": 1500},
+    "method": {"name": "soft_movement", "final_lambda": 1800},
     "schedule": {"final_warmup": 3},
 }
 
@@ -52,7 +53,7 @@ def run_demo(output: Path, *, model: str = MODEL, library: Path | None = None) -
         FolderTakenError: there is something at `output`.
         CheckpointError: the model's package is not installed.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    if is_taken(output):
         raise FolderTakenError(f"{output} is not empty; name a new folder with --output")
     resolve_name(model)  # before anything is written
     console, started = Console(), time.monotonic()

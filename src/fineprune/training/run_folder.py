@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fineprune.errors import TrainingError
-from fineprune.files import replacing
+from fineprune.files import is_taken, replacing
 from fineprune.training.checkpoints import remove_partial_checkpoints
 from fineprune.training.recipe import Recipe, read_recipe, resolved, write_recipe
 from fineprune.training.trainer import FinePruningTrainer
@@ -48,7 +48,7 @@ def require_usable(output: Path, recipe: Recipe, *, resume: bool) -> None:
     """
     if resume:
         _require_same(output / RECIPE_FILE, recipe)
-    elif output.exists() and (not output.is_dir() or any(output.iterdir())):
+    elif is_taken(output):
         raise TrainingError(
             f"{output} is not empty; name a new folder, or give --resume to go on with its run"
         )
