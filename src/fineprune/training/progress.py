@@ -95,7 +95,8 @@ class ProgressCallback(TrainerCallback):
         if density is not None:
             facts["kept"] = f"{density:.2%}"
         if "matrices_at_floor" in logs:
-            facts["floor"] = f"holds {logs['matrices_at_floor']} matrices"
+            held = int(logs["matrices_at_floor"])
+            facts["floor"] = f"holds {held} {'matrix' if held == 1 else 'matrices'}"
         shown = [name for name in self._metrics if f"eval_{name}" in logs]
         return facts | {name: f"{logs[f'eval_{name}']:.4g}" for name in shown}
 
