@@ -41,15 +41,16 @@ def test_what_is_not_installed_is_told(
     file: Path, fineprune: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find_spec = importlib.util.find_spec
+    absent = {"onnx", "onnxruntime", "deepsparse"}
     monkeypatch.setattr(
         "fineprune.report.speed.race.find_spec",
-        lambda name: None if name in {"onnxruntime", "deepsparse"} else find_spec(name),
+        lambda name: None if name in absent else find_spec(name),
     )
     arguments = ("bench", file, "--shapes", "1x8", "--threads", 1, "--rounds", 1)
     found = fineprune(*arguments, "--against", "onnxruntime,deepsparse")
     assert found.code == 0, found.err
     assert found.err.splitlines() == [
-        "not compared: onnxruntime: not installed: onnxruntime",
+        "not compared: onnxruntime: not installed: onnx, onnxruntime",
         "not compared: deepsparse: not installed: deepsparse",
     ]
     assert "1 x 8 tokens, 1 threads" in found.out

@@ -103,9 +103,8 @@ class Engine:
         `TokenClassification`, `QuestionAnswering`, `SentenceEmbedding` in
         `fineprune.engine.tasks`.
 
-        >>> engine = Engine("reviews.safetensors")  # doctest: +SKIP
-        >>> engine("A film to remember.")  # doctest: +SKIP
-        {'label': 'positive', 'score': 0.998}
+        A model that classifies reviews answers `engine("A film to remember.")` with
+        `{'label': 'positive', 'score': 0.998}`.
 
         Raises:
             InputError: the inputs are not such as the task takes, or the file has no tokenizer.
