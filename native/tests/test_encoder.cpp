@@ -3,26 +3,16 @@
 //     test_encoder [SEED]      the seed is printed; without one, another each time
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "../encoder.hpp"
-#include "../instruction_set.hpp"
+#include "harness.hpp"
 #include "reference.hpp"
 
 namespace fineprune::tests {
 namespace {
-
-int failures = 0;
-
-void expect(bool condition, const std::string& what) {
-  if (condition) return;
-  ++failures;
-  std::fprintf(stderr, "FAILED %s\n", what.c_str());
-}
 
 using Rows = std::vector<Numbers>;  ///< [tokens][features]
 
@@ -292,20 +282,13 @@ void test_refusals(std::mt19937& random) {
 }  // namespace fineprune::tests
 
 int main(int count, char** arguments) {
-  using namespace fineprune;
-  const unsigned seed = count > 1 ? static_cast<unsigned>(std::atoi(arguments[1]))
-                                  : std::random_device()();
-  std::printf("seed %u\n", seed);
-  for (const InstructionSet& set : instruction_sets()) {
-    std::mt19937 random(seed);
-    const std::string name(set.name);
-    tests::test_encoder(random, *set.float_kernels, name + " float32");
-    if (set.bfloat16_kernels != nullptr)
-      tests::test_encoder(random, *set.bfloat16_kernels, name + " bf16");
-  }
+  using namespace fineprune::tests;
+  const unsigned seed = choose_seed(count, arguments);
+  for_all_kernels(seed, [](std::mt19937& random, const auto& kernels, const std::string& name) {
+    test_encoder(random, kernels, name);
+  });
   std::mt19937 random(seed);
-  tests::test_concurrent_calls(random);
-  tests::test_refusals(random);
-  std::printf("%d failures\n", tests::failures);
-  return tests::failures == 0 ? 0 : 1;
+  test_concurrent_calls(random);
+  test_refusals(random);
+  return conclude();
 }

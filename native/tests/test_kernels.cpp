@@ -3,25 +3,15 @@
 //     test_kernels [SEED]      the seed is printed; without one, another each time
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 
-#include "../instruction_set.hpp"
 #include "../matrix.hpp"
 #include "../tiles.hpp"
+#include "harness.hpp"
 #include "reference.hpp"
 
 namespace fineprune::tests {
 namespace {
-
-int failures = 0;
-
-void expect(bool condition, const std::string& what) {
-  if (condition) return;
-  ++failures;
-  std::fprintf(stderr, "FAILED %s\n", what.c_str());
-}
 
 /// What rounding may cost, relative to the largest number that takes part.
 template <class Element>
@@ -266,17 +256,10 @@ void test_kernels(std::mt19937& random, const Kernels<Element>& kernels, const s
 }  // namespace fineprune::tests
 
 int main(int count, char** arguments) {
-  using namespace fineprune;
-  const unsigned seed = count > 1 ? static_cast<unsigned>(std::atoi(arguments[1]))
-                                  : std::random_device()();
-  std::printf("seed %u\n", seed);
-  for (const InstructionSet& set : instruction_sets()) {
-    std::mt19937 random(seed);
-    const std::string name(set.name);
-    tests::test_kernels(random, *set.float_kernels, name + " float32");
-    if (set.bfloat16_kernels != nullptr)
-      tests::test_kernels(random, *set.bfloat16_kernels, name + " bf16");
-    std::printf("%s: %d failures\n", name.c_str(), tests::failures);
-  }
-  return tests::failures == 0 ? 0 : 1;
+  using namespace fineprune::tests;
+  const unsigned seed = choose_seed(count, arguments);
+  for_all_kernels(seed, [](std::mt19937& random, const auto& kernels, const std::string& name) {
+    test_kernels(random, kernels, name);
+  });
+  return conclude();
 }
