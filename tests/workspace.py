@@ -151,8 +151,10 @@ def make_model(kind: Kind = "classification", dropout: float = 0.0) -> PreTraine
     return BertForSequenceClassification(config)
 
 
-def make_tokenizer(words: Iterable[str] = WORDS) -> PreTrainedTokenizerBase:
-    """Word `i` is token `i`; a pair of texts is `[CLS] a [SEP] b [SEP]`."""
+def make_tokenizer(
+    words: Iterable[str] = WORDS, *, most_tokens: int = 32
+) -> PreTrainedTokenizerBase:
+    """Word `i` is token `i`; a text is `[CLS] a [SEP]`, a pair `[CLS] a [SEP] b [SEP]`."""
     places = {word: i for i, word in enumerate(words)}
     model = Tokenizer(WordLevel(places, unk_token="[UNK]"))
     model.pre_tokenizer = WhitespaceSplit()
@@ -167,7 +169,7 @@ def make_tokenizer(words: Iterable[str] = WORDS) -> PreTrainedTokenizerBase:
         unk_token="[UNK]",
         cls_token="[CLS]",
         sep_token="[SEP]",
-        model_max_length=32,
+        model_max_length=most_tokens,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
 

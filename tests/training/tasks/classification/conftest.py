@@ -4,11 +4,9 @@ from pathlib import Path
 
 import datasets
 import pytest
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
-from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase
+
+from tests.workspace import make_tokenizer
 
 WORDS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "one", "two", "three", "four", "five", "six")
 
@@ -19,22 +17,7 @@ def tokenizer() -> PreTrainedTokenizerBase:
 
     Token types are made; inputs of up to 128 tokens are taken.
     """
-    model = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    model.pre_tokenizer = WhitespaceSplit()
-    model.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=model,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=128,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-    )
+    return make_tokenizer(WORDS, most_tokens=128)
 
 
 @pytest.fixture
