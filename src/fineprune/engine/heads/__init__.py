@@ -1,4 +1,4 @@
-"""What stands on top of an encoder, in numpy."""
+"""What stands on top of an encoder, one file a head."""
 
 from fineprune.engine.heads.head import Head, HeadBuilder, HeadSource
 from fineprune.engine.heads.question_answering import QuestionAnswering, question_answering
