@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <string>
+#include <vector>
 
-#include "aligned_buffer.hpp"
 #include "matrix.hpp"
 #include "require.hpp"
 #include "weight_groups.hpp"
@@ -20,7 +20,7 @@ class DenseMatrix final : public Linear<Element> {
         row_groups_((columns + group_size - 1) / group_size) {
     require(size_of(values) == kept(), "expected " + std::to_string(kept()) + " values, got " +
                                            std::to_string(size_of(values)));
-    groups_.reserve(static_cast<std::size_t>(panels_) * kernels.panel_rows * row_groups_);
+    groups_.resize(static_cast<std::size_t>(panels_) * kernels.panel_rows * row_groups_);
     fill(values);
   }
 
@@ -68,7 +68,7 @@ class DenseMatrix final : public Linear<Element> {
   const Kernels<Element>& kernels_;
   int panels_;
   int row_groups_;
-  AlignedBuffer<Group> groups_;
+  std::vector<Group> groups_;
 };
 
 }  // namespace

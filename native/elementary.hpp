@@ -2,6 +2,7 @@
 // Exponential, and the activation functions, on vectors.
 
 #include "kernels.hpp"
+#include "normal_distribution.hpp"
 #include "simd.hpp"
 
 namespace fineprune::FINEPRUNE_ISA {
@@ -31,46 +32,28 @@ inline Floats exponential(Floats x) {
                                   (reinterpret_cast<Ints>(shifted) << 23));
 }
 
-inline Floats relu(Floats x) { return maximum(x, Floats{}); }
+/// 2^x within 1e-4 of itself for x in [-126, 0], as exact as weights need to be that are rounded to
+/// bfloat16; what lies below is clamped. The same construction, with a minimax fit in r.
+inline Floats coarse_power_of_two(Floats x) {
+  const Floats rounder = broadcast(12582912.0f);
 
-/// The polynomial with these coefficients, highest power first. Even and odd powers are summed
-/// apart: half the latency of Horner's rule, for one multiplication more.
-template <int count>
-inline Floats polynomial(const float (&coefficients)[count], Floats t) {
-  const Floats squared = t * t;
-  Floats sums[2] = {broadcast(coefficients[0]), broadcast(coefficients[1])};
-  for (int i = 2; i < count; ++i) sums[i % 2] = sums[i % 2] * squared + coefficients[i];
-  return sums[count % 2] * t + sums[1 - count % 2];
+  x = maximum(x, broadcast(-126.0f));
+  const Floats shifted = x + rounder;
+  const Floats r = x - (shifted - rounder);
+  Floats p = broadcast(5.517166e-02f);
+  p = p * r + 2.4261112e-01f;
+  p = p * r + 6.9326099e-01f;
+  p = p * r + 9.9992807e-01f;
+  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(p) +
+                                  (reinterpret_cast<Ints>(shifted) << 23));
 }
 
-/// x Phi(x), with the exact normal distribution function, within 1e-6 (6e-5 for bfloat16, whose own
-/// rounding is 2e-3 of a value).
-///
-/// erf(x / sqrt(2)) = x P(x^2) up to a bound where it is almost 1. P is a least-squares fit at
-/// Chebyshev nodes in t = 2 (x / bound)^2 - 1: in t, unlike in x^2, its terms do not cancel.
+inline Floats relu(Floats x) { return maximum(x, Floats{}); }
+
+/// x Phi(x), with the exact distribution function.
 template <class Element>
 inline Floats gelu(Floats x) {
-  constexpr bool coarse = sizeof(Element) < sizeof(float);
-  constexpr float bound = coarse ? 4.2f : 5.3f;
-  constexpr float fine_fit[] = {
-      -1.245560547e-03f, 3.307820489e-03f,  -3.042613677e-03f, 3.929728681e-03f,
-      -1.072431254e-02f, 1.911899359e-02f,  -2.690265517e-02f, 3.738625467e-02f,
-      -5.045702719e-02f, 6.422885819e-02f,  -7.919337043e-02f, 9.852444719e-02f,
-      -1.330365270e-01f, 2.667851598e-01f};
-  constexpr float coarse_fit[] = {
-      4.224962229e-03f, -1.155231593e-02f, 1.650448251e-02f, -2.747507126e-02f,
-      4.985127229e-02f, -7.785942592e-02f, 1.116554485e-01f, -1.629692611e-01f,
-      3.357116236e-01f};
-
-  const Floats clamped = minimum(maximum(x, broadcast(-bound)), broadcast(bound));
-  const Floats t = clamped * clamped * (2.0f / (bound * bound)) - 1.0f;
-  Floats p;
-  if constexpr (coarse)
-    p = polynomial(coarse_fit, t);
-  else
-    p = polynomial(fine_fit, t);
-  const Floats half = x * 0.5f;
-  return half * (clamped * p) + half;
+  return x * normal_distribution<Element>(x);
 }
 
 /// The tanh form of GELU: x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).

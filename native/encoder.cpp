@@ -122,7 +122,6 @@ class TiledEncoder final : public Encoder {
     const int longest = *std::max_element(batch.lengths.begin(), batch.lengths.end());
     for (Scratch<Element>& scratch : scratch_) {
       scratch.intermediate.reserve(static_cast<std::size_t>(largest_width) * intermediate_);
-      scratch.sums.reserve(static_cast<std::size_t>(largest_width) * hidden_);
       scratch.partial.reserve(static_cast<std::size_t>(largest_width) *
                               std::max(hidden_, intermediate_));
       scratch.attention.reserve(attention_workspace(longest, head_size_));
@@ -142,8 +141,11 @@ class TiledEncoder final : public Encoder {
       const bool last = i + 1 == layers_.size();
       const bool first_only = last && job.first_only;
       const auto& units = first_only ? layout_.first_units() : layout_.units();
-      queue++->drain(static_cast<int>(units.size()),
-                     [&](int unit) { attend(units[unit], thread); });
+      const AttentionUnit* last_unit = nullptr;
+      queue++->drain_runs(static_cast<int>(units.size()), pool_.threads(), [&](int unit) {
+        attend(units[unit], last_unit, thread);
+        last_unit = &units[unit];
+      });
       pool_.barrier().wait(pool_.threads());
       share_tiles(first_only ? layout_.first_tiles() : tiles, thread, *queue++,
                   [&](int tile, const Team& team) {
@@ -216,14 +218,29 @@ class TiledEncoder final : public Encoder {
     const int width = layout_.width(tile);
     const std::size_t offset = tile_offset(tile);
     const Element* input = stream_.input(offset);
-    layer.query.apply(team, width, input, output_to(queries_.data() + offset, team));
-    layer.key.apply(team, width, input, output_to(keys_.data() + offset, team));
-    layer.value.apply(team, width, input, output_to(values_.data() + offset, team));
+    const auto project = [&](const BoundAffine<Element>& linear, Element* target) {
+      bring_near(target, linear.share(team), width);
+      linear.apply(team, width, input, output_to(target, team));
+    };
+    project(layer.query, queries_.data() + offset);
+    project(layer.key, keys_.data() + offset);
+    project(layer.value, values_.data() + offset);
   }
 
-  void attend(const AttentionUnit& unit, int thread) {
+  /// One unit of attention. `last` is what this thread did before, or null.
+  void attend(const AttentionUnit& unit, const AttentionUnit* last, int thread) {
     const Layout::Sequence& sequence = layout_.sequences()[unit.sequence];
     const int first_tile = sequence.first_lane / largest_width;
+    const auto bring_tile_near = [&](const AlignedBuffer<Element>& tiles, int tile) {
+      bring_near(tiles.data() + tile_offset(tile),
+                 {unit.head * head_size_, (unit.head + 1) * head_size_}, layout_.width(tile));
+    };
+    bring_tile_near(queries_, unit.tile);
+    if (last == nullptr || last->sequence != unit.sequence || last->head != unit.head)
+      for (int tile = first_tile; tile * largest_width < sequence.end_lane(); ++tile) {
+        bring_tile_near(keys_, tile);
+        bring_tile_near(values_, tile);
+      }
     Element* const block = queries_.data() + tile_offset(unit.tile);
     kernels_.attention({.queries = block,
                         .context = block,
@@ -246,15 +263,15 @@ class TiledEncoder final : public Encoder {
   /// LayerNorm after each. Everything stays with one tile.
   void transform(const TiledLayer<Element>& layer, int tile, const Team& team) {
     const Element* const context = queries_.data() + tile_offset(tile);
-    const std::size_t size = static_cast<std::size_t>(layout_.width(tile)) * hidden_;
-    prefetch(context, size);
-    prefetch(stream_.wide(tile_offset(tile)), size);
+    const int width = layout_.width(tile);
+    bring_near(context, {0, hidden_}, width);
+    bring_near(stream_.wide(tile_offset(tile)), layer.output.share(team), width);
     add_and_normalize(layer.output, context, layer.attention_norm, tile, team);
 
     Element* const intermediate = scratch_[team.scratch()].intermediate.data();
     Epilogue<Element> activated = output_to(intermediate, team);
     activated.activation = config_.activation;
-    layer.up.apply(team, layout_.width(tile), stream_.input(tile_offset(tile)), activated);
+    layer.up.apply(team, width, stream_.input(tile_offset(tile)), activated);
     team.wait();
     add_and_normalize(layer.down, intermediate, layer.output_norm, tile, team);
   }
@@ -263,11 +280,13 @@ class TiledEncoder final : public Encoder {
                          int tile, const Team& team) {
     const int width = layout_.width(tile);
     const std::size_t offset = tile_offset(tile);
-    float* const sums = scratch_[team.scratch()].sums.data();
+    float* const stream = stream_.wide(offset);
     linear.apply(team, width, input,
-                 {.residual = stream_.wide(offset), .partial = sums, .wide = sums});
+                 {.residual = stream,
+                  .partial = scratch_[team.scratch()].partial.data(),
+                  .wide = stream});
     team.wait();
-    if (team.leads()) normalize(norm, hidden_, width, sums, stream_, offset);
+    if (team.leads()) normalize(norm, hidden_, width, stream, stream_, offset);
     team.wait();
   }
 

@@ -26,6 +26,8 @@ class Layout {
   struct Sequence {
     int first_lane;
     int length;
+
+    int end_lane() const { return first_lane + length; }
   };
 
   /// Forgets the last batch. Memory is kept: a batch no larger than those before allocates nothing.

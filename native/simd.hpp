@@ -69,4 +69,31 @@ inline Floats maximum(Floats a, Floats b) { return a > b ? a : b; }
 inline Floats minimum(Floats a, Floats b) { return a < b ? a : b; }
 #endif
 
+/// Four numbers from memory, again and again. `splat` then broadcasts each of them without a load of
+/// its own: loads are what a sparse row waits for.
+inline Floats load_fours(const void* source) {
+  float four __attribute__((vector_size(16)));
+  __builtin_memcpy(&four, source, sizeof four);
+#if defined(__AVX512F__)
+  return _mm512_broadcast_f32x4(four);
+#elif defined(__AVX2__)
+  return _mm256_set_m128(four, four);
+#else
+  return four;
+#endif
+}
+
+/// The number at `index` of each four, in all of the four.
+template <int index>
+inline Floats splat(Floats fours) {
+  [[maybe_unused]] constexpr int all = index * 0b01010101;
+#if defined(__AVX512F__)
+  return _mm512_permute_ps(fours, all);
+#elif defined(__AVX2__)
+  return _mm256_permute_ps(fours, all);
+#else
+  return __builtin_shufflevector(fours, fours, index, index, index, index);
+#endif
+}
+
 }  // namespace fineprune::FINEPRUNE_ISA

@@ -47,7 +47,8 @@ inline Pairs pair_lanes(const bfloat16* first, const bfloat16* second) {
 /// order of lanes would take more.
 inline void interleave_lanes(const bfloat16* first, const bfloat16* second, Pairs (&pairs)[2]) {
   const __m512i a = _mm512_loadu_si512(first);
-  const __m512i b = _mm512_loadu_si512(second);
+  __m512i b = _mm512_loadu_si512(second);
+  asm("" : "+v"(b));  // compilers would load it a second time, for the second instruction
   pairs[0] = _mm512_unpacklo_epi16(a, b);
   pairs[1] = _mm512_unpackhi_epi16(a, b);
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Threads that stay, a barrier that spins before it sleeps, and two ways to share work.
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <thread>
@@ -29,6 +30,18 @@ class WorkQueue {
   template <class Work>
   void drain(int count, const Work& work) {
     for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count;) work(i);
+  }
+
+  /// The same, in runs of pieces: long ones at first, for whoever gains from doing neighbours one
+  /// after another, and single ones at last, so that all threads end at about the same time.
+  template <class Work>
+  void drain_runs(int count, int threads, const Work& work) {
+    for (int i = next_.load(std::memory_order_relaxed); i < count;) {
+      const int end = i + std::max(1, (count - i) / (4 * threads));
+      if (!next_.compare_exchange_weak(i, end, std::memory_order_relaxed)) continue;
+      for (; i < end; ++i) work(i);
+      i = next_.load(std::memory_order_relaxed);
+    }
   }
 
  private:

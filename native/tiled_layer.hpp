@@ -29,10 +29,13 @@ class BoundAffine {
                 std::to_string(bias_.size()));
   }
 
-  /// This member's rows of one tile; the other members do the others.
+  /// The rows of a member of a team; the other members have the others.
+  RowRange share(const Team& team) const { return weight_->share(team.member(), team.members()); }
+
+  /// This member's rows of one tile.
   void apply(const Team& team, int width, const Element* input, Epilogue<Element> epilogue) const {
     epilogue.bias = bias_.data();
-    weight_->apply(weight_->share(team.member(), team.members()), width, input, epilogue);
+    weight_->apply(share(team), width, input, epilogue);
   }
 
   int rows() const { return weight_->rows(); }

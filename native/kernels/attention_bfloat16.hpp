@@ -73,17 +73,19 @@ inline Pairs round_to_pairs(Floats first, Floats second) {
 template <int vectors>
 void exponentiate(const AttentionTask<bfloat16>& task, float* scores,
                   Floats (&normalizers)[vectors]) {
-  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(task.head_size));
+  constexpr float log2_e = 1.442695041f;
+  const float scale = log2_e / __builtin_sqrtf(static_cast<float>(task.head_size));
   Floats largest[vectors];
   find_largest(scores, task.key_count, largest);
+  for (int v = 0; v < vectors; ++v) largest[v] *= scale;
   Floats sums[vectors] = {};
   for (int key = 0; key < task.key_count; key += 2)
     for (int v = 0; v < vectors; ++v) {
       const float* place = scores + (key * vectors + v) * lanes;
-      const Floats first = exponential((load(place) - largest[v]) * scale);
+      const Floats first = coarse_power_of_two(load(place) * scale - largest[v]);
       Floats second = {};
       if (key + 1 < task.key_count)
-        second = exponential((load(place + vectors * lanes) - largest[v]) * scale);
+        second = coarse_power_of_two(load(place + vectors * lanes) * scale - largest[v]);
       sums[v] += first + second;
       store_pairs(scores + (key / 2 * vectors + v) * lanes, round_to_pairs(first, second));
     }

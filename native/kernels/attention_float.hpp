@@ -32,11 +32,12 @@ void exponentiate(const AttentionTask<float>& task, float* scores, Floats (&norm
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(task.head_size));
   Floats largest[vectors];
   find_largest(scores, task.key_count, largest);
+  for (int v = 0; v < vectors; ++v) largest[v] *= scale;
   Floats sums[vectors] = {};
   for (int key = 0; key < task.key_count; ++key)
     for (int v = 0; v < vectors; ++v) {
       float* const place = scores + (key * vectors + v) * lanes;
-      const Floats weight = exponential((load(place) - largest[v]) * scale);
+      const Floats weight = exponential(load(place) * scale - largest[v]);
       store(place, weight);
       sums[v] += weight;
     }

@@ -25,7 +25,7 @@ void multiply_panel(const DensePanels<typename Product::Element>& weights, int f
     }
     const auto operand = Product::template operand<vectors>(rows);
     for (int r = 0; r < panel_rows; ++r)
-      Product::template add<vectors>(sums[r], panel[r], operand);
+      Product::template add<vectors>(sums[r], Product::broadcast(panel[r]), operand);
   }
 }
 

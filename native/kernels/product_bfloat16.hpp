@@ -31,10 +31,13 @@ struct Bfloat16Product {
     return result;
   }
 
+  static Floats broadcast(const Weights<bfloat16>::Group& weights) {
+    return reinterpret_cast<Floats>(broadcast_pair(&weights));
+  }
+
   template <int vectors>
-  static void add(Floats (&sums)[vectors], const Weights<bfloat16>::Group& weights,
-                  const Operand<vectors>& operand) {
-    const Pairs pair = broadcast_pair(&weights);
+  static void add(Floats (&sums)[vectors], Floats weights, const Operand<vectors>& operand) {
+    const Pairs pair = reinterpret_cast<Pairs>(weights);
     for (int v = 0; v < vectors; ++v) sums[v] = add_products(sums[v], operand.pairs[v], pair);
   }
 

@@ -22,10 +22,11 @@ struct FloatProduct {
     return result;
   }
 
+  static Floats broadcast(float weight) { return FINEPRUNE_ISA::broadcast(weight); }
+
   template <int vectors>
-  static void add(Floats (&sums)[vectors], const float& weight, const Operand<vectors>& operand) {
-    const Floats value = broadcast(weight);
-    for (int v = 0; v < vectors; ++v) sums[v] += value * operand.lanes_of_row[v];
+  static void add(Floats (&sums)[vectors], Floats weight, const Operand<vectors>& operand) {
+    for (int v = 0; v < vectors; ++v) sums[v] += weight * operand.lanes_of_row[v];
   }
 
   /// Brings sums into the order of lanes.

@@ -18,24 +18,24 @@ inline void add_row(const SparseBlocks<typename Product::Element>& weights, std:
   using Element = typename Product::Element;
   constexpr int ways = vectors < chains ? chains / vectors : 1;
   constexpr int group_size = Weights<Element>::group_size;
-  const auto add = [&](Floats(&target)[vectors], std::uint32_t index) {
+  Floats others[ways][vectors] = {};  // the first of them stays unused
+  const auto add = [&](Floats(&target)[vectors], std::uint32_t index, Floats weight) {
     const std::uint16_t* columns = weights.columns + static_cast<std::size_t>(index) * group_size;
     const Element* rows[group_size];
     for (int i = 0; i < group_size; ++i)
       rows[i] = input + static_cast<std::size_t>(columns[i]) * width;
-    Product::template add<vectors>(target, weights.groups[index],
-                                   Product::template operand<vectors>(rows));
+    Product::template add<vectors>(target, weight, Product::template operand<vectors>(rows));
   };
-  if constexpr (ways > 1) {
-    Floats others[ways - 1][vectors] = {};
-    for (; group + ways <= end; group += ways) {
-      add(sums, group);
-      for (int way = 1; way < ways; ++way) add(others[way - 1], group + way);
-    }
-    for (int way = 1; way < ways; ++way)
-      for (int v = 0; v < vectors; ++v) sums[v] += others[way - 1][v];
+  for (; group + 4 <= end; group += 4) {
+    const Floats four = load_fours(weights.groups + group);
+    add(sums, group, splat<0>(four));
+    add(ways > 1 ? others[1 % ways] : sums, group + 1, splat<1>(four));
+    add(ways > 2 ? others[2 % ways] : sums, group + 2, splat<2>(four));
+    add(ways > 1 ? others[3 % ways] : sums, group + 3, splat<3>(four));
   }
-  for (; group < end; ++group) add(sums, group);
+  for (; group < end; ++group) add(sums, group, Product::broadcast(weights.groups[group]));
+  for (int way = 1; way < ways; ++way)
+    for (int v = 0; v < vectors; ++v) sums[v] += others[way][v];
 }
 
 template <class Product, int vectors>
