@@ -30,17 +30,16 @@ inline Floats add_products(Floats sum, Pairs a, Pairs b) {
                                                    reinterpret_cast<__m512bh>(b)));
 }
 
-/// 16 lanes of a row, each in the low half of its pair.
-inline Ints load_low(const bfloat16* source) {
-  using Halves = std::uint16_t __attribute__((vector_size(vector_bytes / 2)));
-  Halves halves;
-  __builtin_memcpy(&halves, source, sizeof halves);
-  return __builtin_convertvector(halves, Ints);
-}
-
 /// Pairs of 16 lanes of one row with the same lanes of another.
 inline Pairs pair_lanes(const bfloat16* first, const bfloat16* second) {
-  return reinterpret_cast<Pairs>(load_low(first) | load_low(second) << 16);
+  using Halves = std::int16_t __attribute__((vector_size(vector_bytes)));
+  const Halves order = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  __m256i rows[2];
+  __builtin_memcpy(&rows[0], first, sizeof rows[0]);
+  __builtin_memcpy(&rows[1], second, sizeof rows[1]);
+  return _mm512_permutexvar_epi16(reinterpret_cast<__m512i>(order),
+                                  _mm512_inserti64x4(_mm512_castsi256_si512(rows[0]), rows[1], 1));
 }
 
 /// Pairs of 32 lanes of two rows, in `interleaved` order: one shuffle for each vector, where the
