@@ -86,13 +86,12 @@ inline Floats load_fours(const void* source) {
 /// The number at `index` of each four, in all of the four.
 template <int index>
 inline Floats splat(Floats fours) {
-  [[maybe_unused]] constexpr int all = index * 0b01010101;
 #if defined(__AVX512F__)
-  return _mm512_permute_ps(fours, all);
+  return _mm512_permute_ps(fours, index * 0b01010101);
 #elif defined(__AVX2__)
-  return _mm256_permute_ps(fours, all);
+  return _mm256_permute_ps(fours, index * 0b01010101);
 #else
-  return __builtin_shufflevector(fours, fours, index, index, index, index);
+  return broadcast(fours[index]);
 #endif
 }
 
