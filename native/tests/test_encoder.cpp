@@ -1,4 +1,5 @@
-// Whole encoders against the reference: uneven lengths, teams of threads, concurrent callers.
+// Whole encoders against the reference: sparse and dense matrices, in one block of columns and in
+// several, uneven lengths, teams of threads, concurrent callers.
 //
 //     test_encoder [SEED]      the seed is printed; without one, another each time
 
@@ -23,19 +24,43 @@ std::vector<float> random_floats(std::mt19937& random, std::size_t size, float l
   return numbers;
 }
 
+enum class Kind { dense, sparse };
+
+/// Keeps about half of its weights.
 struct ReferenceAffine {
   int rows, columns;
   std::vector<float> weight, bias;
 
   ReferenceAffine(std::mt19937& random, int rows, int columns)
-      : rows(rows),
-        columns(columns),
-        weight(random_floats(random, static_cast<std::size_t>(rows) * columns, -0.3f, 0.3f)),
-        bias(random_floats(random, rows, -0.5f, 0.5f)) {}
+      : rows(rows), columns(columns), bias(random_floats(random, rows, -0.5f, 0.5f)) {
+    const float most = 2.5f / std::sqrt(static_cast<float>(columns));
+    weight = random_floats(random, static_cast<std::size_t>(rows) * columns, -most, most);
+    std::bernoulli_distribution pruned(0.5);
+    for (float& number : weight)
+      if (pruned(random)) number = 0.0f;
+  }
 
   template <class Element>
-  Affine prepare(const Kernels<Element>& kernels) const {
-    return {make_dense<Element>(kernels, rows, columns, std::span<const float>(weight), {}), bias};
+  Affine prepare(const Kernels<Element>& kernels, Kind kind) const {
+    if (kind == Kind::dense)
+      return {make_dense<Element>(kernels, rows, columns, std::span<const float>(weight), {}),
+              bias};
+    std::vector<std::int32_t> pointers = {0};
+    std::vector<std::uint16_t> kept;
+    std::vector<float> values;
+    for (int row = 0; row < rows; ++row) {
+      for (int column = 0; column < columns; ++column) {
+        const float value = weight[static_cast<std::size_t>(row) * columns + column];
+        if (value == 0.0f) continue;
+        kept.push_back(static_cast<std::uint16_t>(column));
+        values.push_back(value);
+      }
+      pointers.push_back(static_cast<std::int32_t>(values.size()));
+    }
+    return {make_sparse<Element>(kernels, rows, columns, pointers,
+                                 std::span<const std::uint16_t>(kept),
+                                 std::span<const float>(values), {}),
+            bias};
   }
 
   Numbers operator()(const Numbers& x) const {
@@ -80,11 +105,17 @@ struct ReferenceLayer {
         down(random, hidden, intermediate),
         output_norm(random, hidden) {}
 
+  /// All matrices but the last one are of the first kind.
   template <class Element>
-  Layer prepare(const Kernels<Element>& kernels) const {
-    return {query.prepare(kernels), key.prepare(kernels),  value.prepare(kernels),
-            output.prepare(kernels), attention_norm.norm,  up.prepare(kernels),
-            down.prepare(kernels),  output_norm.norm};
+  Layer prepare(const Kernels<Element>& kernels, Kind kind, Kind kind_of_down) const {
+    return {query.prepare(kernels, kind),
+            key.prepare(kernels, kind),
+            value.prepare(kernels, kind),
+            output.prepare(kernels, kind),
+            attention_norm.norm,
+            up.prepare(kernels, kind),
+            down.prepare(kernels, kind_of_down),
+            output_norm.norm};
   }
 };
 
@@ -93,35 +124,47 @@ Numbers sum_of(Numbers a, const Numbers& b) {
   return a;
 }
 
+struct Sizes {
+  int embedding, hidden, intermediate;
+};
+
+constexpr Sizes small = {24, 40, 72};
+constexpr Sizes wide = {40, 300, 420};  // every matrix but the projection has several blocks
+
 struct Model {
-  static constexpr int vocabulary = 50, positions = 300, embedding = 24, hidden = 40, heads = 4,
-                       intermediate = 72;
+  static constexpr int vocabulary = 50, positions = 300, heads = 4;
   static constexpr float epsilon = 1e-6f;
 
+  int embedding, hidden;
   std::vector<float> words, places;
   ReferenceNorm norm;
   ReferenceAffine projection;
   std::vector<ReferenceLayer> layers;
 
-  explicit Model(std::mt19937& random)
-      : words(random_floats(random, vocabulary * embedding, -1.0f, 1.0f)),
+  Model(std::mt19937& random, const Sizes& sizes)
+      : embedding(sizes.embedding),
+        hidden(sizes.hidden),
+        words(random_floats(random, vocabulary * embedding, -1.0f, 1.0f)),
         places(random_floats(random, positions * embedding, -1.0f, 1.0f)),
         norm(random, embedding),
         projection(random, hidden, embedding) {
-    for (int i = 0; i < 2; ++i) layers.emplace_back(random, hidden, intermediate);
+    for (int i = 0; i < 2; ++i) layers.emplace_back(random, hidden, sizes.intermediate);
   }
 
   template <class Element>
-  std::unique_ptr<Encoder> prepare(const Kernels<Element>& kernels, int threads) const {
-    const auto table = [](int rows, const std::vector<float>& values) {
+  std::unique_ptr<Encoder> prepare(const Kernels<Element>& kernels, int threads,
+                                   Kind kind = Kind::sparse,
+                                   Kind kind_of_down = Kind::sparse) const {
+    const auto table = [this](int rows, const std::vector<float>& values) {
       return std::make_shared<Embedding>(rows, embedding, std::span<const float>(values),
                                          std::span<const float>{}, nullptr);
     };
     std::vector<Layer> prepared;
-    for (const ReferenceLayer& layer : layers) prepared.push_back(layer.prepare(kernels));
+    for (const ReferenceLayer& layer : layers)
+      prepared.push_back(layer.prepare(kernels, kind, kind_of_down));
     return make_encoder(kernels,
                         {table(vocabulary, words), table(positions, places), nullptr, norm.norm,
-                         projection.prepare(kernels)},
+                         projection.prepare(kernels, kind)},
                         std::move(prepared), {heads, epsilon, Activation::gelu, threads});
   }
 
@@ -138,7 +181,7 @@ struct Model {
   }
 
  private:
-  static Rows run(const ReferenceLayer& layer, const Rows& x) {
+  Rows run(const ReferenceLayer& layer, const Rows& x) const {
     Rows keys, values, result;
     for (const Numbers& token : x) {
       keys.push_back(layer.key(token));
@@ -154,8 +197,8 @@ struct Model {
     return result;
   }
 
-  static Numbers attend(const Numbers& query, const Rows& keys, const Rows& values) {
-    constexpr int size = hidden / heads;
+  Numbers attend(const Numbers& query, const Rows& keys, const Rows& values) const {
+    const int size = hidden / heads;
     Numbers context(hidden);
     for (int first = 0; first < hidden; first += size) {
       Numbers weights;
@@ -178,9 +221,10 @@ struct Expectation {
   std::vector<std::int32_t> tokens, positions, lengths;
   Rows rows;
   std::vector<std::size_t> first;  ///< each sequence's first row
+  int hidden;
 
   Expectation(std::mt19937& random, const Model& model, std::vector<std::int32_t> lengths)
-      : lengths(std::move(lengths)) {
+      : lengths(std::move(lengths)), hidden(model.hidden) {
     std::uniform_int_distribution<std::int32_t> id(0, Model::vocabulary - 1);
     for (const std::int32_t length : this->lengths) {
       first.push_back(tokens.size());
@@ -196,10 +240,10 @@ struct Expectation {
   Batch batch() const { return {tokens, positions, tokens, lengths}; }
 
   void check(Encoder& encoder, double tolerance, const std::string& what) const {
-    std::vector<float> all(rows.size() * Model::hidden, NAN);
+    std::vector<float> all(rows.size() * hidden, NAN);
     encoder.run(batch(), false, all);
     for (std::size_t row = 0; row < rows.size(); ++row) check_row(all, row, row, tolerance, what);
-    std::vector<float> firsts(first.size() * Model::hidden, NAN);
+    std::vector<float> firsts(first.size() * hidden, NAN);
     encoder.run(batch(), true, firsts);
     for (std::size_t i = 0; i < first.size(); ++i)
       check_row(firsts, i, first[i], tolerance, what + " first_only");
@@ -209,8 +253,8 @@ struct Expectation {
   void check_row(const std::vector<float>& found, std::size_t row, std::size_t expected,
                  double tolerance, const std::string& what) const {
     double worst = 0.0;
-    for (int i = 0; i < Model::hidden; ++i) {
-      const double error = std::abs(found[row * Model::hidden + i] - rows[expected][i]);
+    for (int i = 0; i < hidden; ++i) {
+      const double error = std::abs(found[row * hidden + i] - rows[expected][i]);
       worst = error <= worst ? worst : error;  // keeps a NaN
     }
     expect(worst <= tolerance, what + " row " + std::to_string(row) + " is off by " +
@@ -219,30 +263,34 @@ struct Expectation {
 };
 
 template <class Element>
-void test_encoder(std::mt19937& random, const Kernels<Element>& kernels, const std::string& name) {
-  const Model model(random);
+void test_encoder(std::mt19937& random, const Kernels<Element>& kernels, const Sizes& sizes,
+                  const std::string& name) {
+  const Model model(random, sizes);
   const double tolerance = sizeof(Element) == sizeof(float) ? 3e-5 : 0.15;
   const Expectation expectations[] = {
       {random, model, {1}},           {random, model, {20}},          {random, model, {64, 1}},
       {random, model, {5, 100, 17}},  {random, model, {70, 3, 3, 90, 31}}};
-  for (const int threads : {1, 2, 5}) {
-    const auto encoder = model.prepare(kernels, threads);
-    for (const Expectation& expectation : expectations)
-      expectation.check(*encoder, tolerance,
-                        name + " on " + std::to_string(threads) + " threads, " +
-                            std::to_string(expectation.tokens.size()) + " tokens");
-  }
+  for (const int threads : {1, 2, 5})
+    for (const Kind kind : {Kind::dense, Kind::sparse})
+      for (const Kind kind_of_down : {Kind::dense, Kind::sparse}) {
+        const auto encoder = model.prepare(kernels, threads, kind, kind_of_down);
+        for (const Expectation& expectation : expectations)
+          expectation.check(*encoder, tolerance,
+                            name + " of " + std::to_string(sizes.hidden) + " on " +
+                                std::to_string(threads) + " threads, " +
+                                std::to_string(expectation.tokens.size()) + " tokens");
+      }
 }
 
 void test_concurrent_calls(std::mt19937& random) {
-  const Model model(random);
+  const Model model(random, small);
   const auto encoder = model.prepare(*instruction_sets().front().float_kernels, 2);
   const Expectation expectation(random, model, {33, 7});
   std::vector<std::thread> callers;
   for (int i = 0; i < 3; ++i)
     callers.emplace_back([&] {
       for (int repeat = 0; repeat < 10; ++repeat) {
-        std::vector<float> output(expectation.rows.size() * Model::hidden);
+        std::vector<float> output(expectation.rows.size() * model.hidden);
         encoder->run(expectation.batch(), false, output);
       }
     });
@@ -251,7 +299,7 @@ void test_concurrent_calls(std::mt19937& random) {
 }
 
 void test_refusals(std::mt19937& random) {
-  const Model model(random);
+  const Model model(random, small);
   const auto encoder = model.prepare(*instruction_sets().front().float_kernels, 1);
   using Ids = std::vector<std::int32_t>;
   struct Case {
@@ -267,7 +315,7 @@ void test_refusals(std::mt19937& random) {
                         {"lengths beyond the tokens", {1, 2}, {0, 1}, {3}},
                         {"too few positions", {1, 2}, {0}, {2}}};
   for (const Case& c : cases) {
-    std::vector<float> output(c.tokens.size() * Model::hidden);
+    std::vector<float> output(c.tokens.size() * model.hidden);
     bool refused = false;
     try {
       encoder->run({c.tokens, c.positions, c.tokens, c.lengths}, false, output);
@@ -285,7 +333,7 @@ int main(int count, char** arguments) {
   using namespace fineprune::tests;
   const unsigned seed = choose_seed(count, arguments);
   for_all_kernels(seed, [](std::mt19937& random, const auto& kernels, const std::string& name) {
-    test_encoder(random, kernels, name);
+    for (const Sizes& sizes : {small, wide}) test_encoder(random, kernels, sizes, name);
   });
   std::mt19937 random(seed);
   test_concurrent_calls(random);
