@@ -18,7 +18,10 @@ inline void add_row(const SparseBlocks<typename Product::Element>& weights, std:
   using Element = typename Product::Element;
   constexpr int ways = vectors < chains ? chains / vectors : 1;
   constexpr int group_size = Weights<Element>::group_size;
-  Floats others[ways][vectors] = {};  // the first of them stays unused
+  Floats others[ways][vectors] = {};
+  const auto way = [&](int index) -> Floats(&)[vectors] {
+    return index % ways == 0 ? sums : others[index % ways];
+  };
   const auto add = [&](Floats(&target)[vectors], std::uint32_t index, Floats weight) {
     const std::uint16_t* columns = weights.columns + static_cast<std::size_t>(index) * group_size;
     const Element* rows[group_size];
@@ -28,14 +31,14 @@ inline void add_row(const SparseBlocks<typename Product::Element>& weights, std:
   };
   for (; group + 4 <= end; group += 4) {
     const Floats four = load_fours(weights.groups + group);
-    add(sums, group, splat<0>(four));
-    add(ways > 1 ? others[1 % ways] : sums, group + 1, splat<1>(four));
-    add(ways > 2 ? others[2 % ways] : sums, group + 2, splat<2>(four));
-    add(ways > 1 ? others[3 % ways] : sums, group + 3, splat<3>(four));
+    add(way(0), group, splat<0>(four));
+    add(way(1), group + 1, splat<1>(four));
+    add(way(2), group + 2, splat<2>(four));
+    add(way(3), group + 3, splat<3>(four));
   }
   for (; group < end; ++group) add(sums, group, Product::broadcast(weights.groups[group]));
-  for (int way = 1; way < ways; ++way)
-    for (int v = 0; v < vectors; ++v) sums[v] += others[way][v];
+  for (int i = 1; i < ways; ++i)
+    for (int v = 0; v < vectors; ++v) sums[v] += others[i][v];
 }
 
 template <class Product, int vectors>
