@@ -137,34 +137,35 @@ def costs_of(found: Race) -> Table:
 def parts(*, rounds: Rounds = 7, threads: Threads = THREADS) -> None:
     """Split the engine's time into linear layers, attention, and the rest.
 
-    Of three models that differ in one thing each: with 6% of the weights; with none, where what is
-    left is attention and the rest; with none and the same tokens cut into sequences of 16, where
-    attention is next to nothing.
+    Without any weights, what is left is attention and the rest. With the same tokens cut into
+    sequences of half the length, attention takes half of its time.
     """
     with packed() as full, packed(density=0.0) as empty:
-        for precision in precisions():
-            engines = [Engine(file, threads, precision) for file in (full, empty)]
-            kept = sum(matrix.kept for matrix in engines[0].plan())
-            one = table(
-                f"Where the time goes, {precision}, {threads} threads, milliseconds",
-                "tokens", "all", "linear layers", "attention", "the rest", "GFLOP/s of linears",
-            )  # fmt: skip
-            for shape in SHAPES:
-                one.add_row(*split(engines, shape, kept, rounds))
-            console.print(one)
+        engines = [
+            (Engine(full, threads, precision), Engine(empty, threads, precision))
+            for precision in precisions()
+        ]
+    runs = [run for both in engines for shape in SHAPES for run in runs_apart(*both, shape)]
+    times = iter(interleaved(runs, rounds))
+    kept = sum(matrix.kept for matrix in engines[0][0].plan())
+    for precision in precisions():
+        one = table(
+            f"Where the time goes, {precision}, {threads} threads, milliseconds",
+            "tokens", "all", "linear layers", "attention", "the rest", "GFLOP/s of linears",
+        )  # fmt: skip
+        for shape in SHAPES:
+            everything, without, halves = (next(times) for _ in range(3))
+            linears, attention = everything - without, 2 * (without - halves)
+            seconds = (everything, linears, attention, without - attention)
+            speed = 2 * kept * shape.batch * shape.tokens / linears / 1e9
+            one.add_row(str(shape), *(f"{1e3 * part:.1f}" for part in seconds), f"{speed:.0f}")
+        console.print(one)
 
 
-def split(engines: Sequence[Engine], shape: Shape, kept: int, rounds: int) -> list[str]:
-    """A row: milliseconds of each part, and what linear layers do with the weights they keep."""
-    full, empty = engines
-    cut = Shape(shape.batch * shape.tokens // 16, 16)
-    everything, without, rest = interleaved(
-        [running(full, shape), running(empty, shape), running(empty, cut)], rounds
-    )
-    linears = everything - without
-    speed = 2 * kept * shape.batch * shape.tokens / linears / 1e9
-    seconds = (everything, linears, without - rest, rest)
-    return [str(shape), *(f"{1e3 * part:.1f}" for part in seconds), f"{speed:.0f}"]
+def runs_apart(full: Engine, empty: Engine, shape: Shape) -> list[Callable[[], object]]:
+    """Runs with weights, without, and without on sequences of half the length."""
+    halves = Shape(2 * shape.batch, shape.tokens // 2)
+    return [running(full, shape), running(empty, shape), running(empty, halves)]
 
 
 def precisions() -> list[Precision]:
@@ -211,19 +212,21 @@ def by_density(rounds: int, threads: int) -> Table:
         f"By density, {SHAPES[0]} tokens, {threads} threads, milliseconds",
         "kept", *precisions(), "matrices that run dense", "3072 x 768, sparse", "dense",
     )  # fmt: skip
-    for density in (*DENSITIES, 1.0):
+    densities = (*DENSITIES, 1.0)
+    engines = []
+    for density in densities:
         with packed(density=density) as file:
-            engines = [Engine(file, threads, precision) for precision in precisions()]
-        times = interleaved([running(engine, SHAPES[0]) for engine in engines], rounds)
-        plan = engines[0].plan()
-        wide = next(matrix for matrix in plan if matrix.rows > matrix.columns)
+            engines.append([Engine(file, threads, precision) for precision in precisions()])
+    runs = [running(engine, SHAPES[0]) for both in engines for engine in both]
+    times = iter(interleaved(runs, rounds))
+    for density, both in zip(densities, engines, strict=True):
+        plans = [engine.plan() for engine in both]
+        wide = next(matrix for matrix in plans[0] if matrix.rows > matrix.columns)
+        dense = (str(sum(matrix.kind == "dense" for matrix in plan)) for plan in plans)
         one.add_row(
             f"{density:.0%}",
-            *(f"{1e3 * seconds:.1f}" for seconds in times),
-            "/".join(
-                str(sum(matrix.kind == "dense" for matrix in engine.plan())) for engine in engines
-            )
-            + f" of {len(plan)}",
+            *(f"{1e3 * next(times):.1f}" for _ in both),
+            f"{'/'.join(dense)} of {len(plans[0])}",
             f"{wide.sparse_milliseconds:.3f}",
             f"{wide.dense_milliseconds:.3f}",
         )
@@ -237,14 +240,14 @@ def by_tokens(file: Path, rounds: int, threads: int) -> Table:
         "shape", *(f"{one}, {unit}" for one in precisions() for unit in ("ms", "tokens/s")),
     )  # fmt: skip
     engines = [Engine(file, threads, precision) for precision in precisions()]
-    for tokens in LENGTHS:
-        shape = Shape(max(1, tokens // 512), min(tokens, 512))
-        times = interleaved([running(engine, shape) for engine in engines], rounds)
-        cells = (
-            cell
-            for seconds in times
-            for cell in (f"{1e3 * seconds:.2f}", f"{tokens / seconds:,.0f}")
-        )
+    shapes = [Shape(max(1, tokens // 512), min(tokens, 512)) for tokens in LENGTHS]
+    runs = [running(engine, shape) for shape in shapes for engine in engines]
+    times = iter(interleaved(runs, rounds))
+    for tokens, shape in zip(LENGTHS, shapes, strict=True):
+        cells: list[str] = []
+        for _ in engines:
+            seconds = next(times)
+            cells += [f"{1e3 * seconds:.2f}", f"{tokens / seconds:,.0f}"]
         one.add_row(str(shape), *cells)
     return one
 
