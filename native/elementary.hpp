@@ -44,8 +44,10 @@ inline Floats coarse_power_of_two(Floats x) {
   p = p * r + 2.4261112e-01f;
   p = p * r + 6.9326099e-01f;
   p = p * r + 9.9992807e-01f;
-  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(p) +
-                                  (reinterpret_cast<Ints>(shifted) << 23));
+  // Lanes without a token may hold any number: their sums may wrap.
+  using Bits = std::uint32_t __attribute__((vector_size(vector_bytes)));
+  return reinterpret_cast<Floats>(reinterpret_cast<Bits>(p) +
+                                  (reinterpret_cast<Bits>(shifted) << 23));
 }
 
 inline Floats relu(Floats x) { return maximum(x, Floats{}); }

@@ -39,7 +39,7 @@ class Stream {
 /// Brings rows of a tile near that another phase has left far away, by reading a word of each line. A
 /// sparse linear goes over rows in no order that the CPU could foresee, and would wait for each; in
 /// order they come at the speed of the memory. Prefetch instructions do less: a burst of them is
-/// dropped.
+/// dropped. The words are thrown away: another thread may write them meanwhile.
 template <class Element>
 void bring_near(const Element* tile, RowRange rows, int width) {
   constexpr std::size_t step = 64 / sizeof(Element);
