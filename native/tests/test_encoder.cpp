@@ -10,6 +10,7 @@
 
 #include "../encoder.hpp"
 #include "harness.hpp"
+#include "matrices.hpp"
 #include "reference.hpp"
 
 namespace fineprune::tests {
@@ -23,8 +24,6 @@ std::vector<float> random_floats(std::mt19937& random, std::size_t size, float l
   for (float& number : numbers) number = uniform(random);
   return numbers;
 }
-
-enum class Kind { dense, sparse };
 
 /// Keeps about half of its weights.
 struct ReferenceAffine {
@@ -42,25 +41,7 @@ struct ReferenceAffine {
 
   template <class Element>
   Affine prepare(const Kernels<Element>& kernels, Kind kind) const {
-    if (kind == Kind::dense)
-      return {make_dense<Element>(kernels, rows, columns, std::span<const float>(weight), {}),
-              bias};
-    std::vector<std::int32_t> pointers = {0};
-    std::vector<std::uint16_t> kept;
-    std::vector<float> values;
-    for (int row = 0; row < rows; ++row) {
-      for (int column = 0; column < columns; ++column) {
-        const float value = weight[static_cast<std::size_t>(row) * columns + column];
-        if (value == 0.0f) continue;
-        kept.push_back(static_cast<std::uint16_t>(column));
-        values.push_back(value);
-      }
-      pointers.push_back(static_cast<std::int32_t>(values.size()));
-    }
-    return {make_sparse<Element>(kernels, rows, columns, pointers,
-                                 std::span<const std::uint16_t>(kept),
-                                 std::span<const float>(values), {}),
-            bias};
+    return {make_matrix<Element>(kernels, kind, rows, columns, weight), bias};
   }
 
   Numbers operator()(const Numbers& x) const {

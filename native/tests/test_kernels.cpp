@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <string>
 
-#include "../matrix.hpp"
 #include "../tiles.hpp"
 #include "harness.hpp"
+#include "matrices.hpp"
 #include "reference.hpp"
 
 namespace fineprune::tests {
@@ -28,36 +28,10 @@ void fill(std::mt19937& random, HostileBuffer<Element>& buffer, std::size_t size
   for (std::size_t i = 0; i < size; ++i) put(uniform(random), buffer[i]);
 }
 
-template <class Element>
-std::shared_ptr<const Linear<Element>> make_matrix(const Kernels<Element>& kernels,
-                                                   const RandomMatrix& matrix, bool sparse,
-                                                   std::span<const float> scales) {
-  std::vector<float> values;
-  if (!sparse) {
-    values.assign(matrix.values.begin(), matrix.values.end());
-    return make_dense<Element>(kernels, matrix.rows, matrix.columns, std::span<const float>(values),
-                               scales);
-  }
-  std::vector<std::int32_t> pointers = {0};
-  std::vector<std::uint16_t> columns;
-  for (int row = 0; row < matrix.rows; ++row) {
-    for (int column = 0; column < matrix.columns; ++column) {
-      const double value = matrix.values[static_cast<std::size_t>(row) * matrix.columns + column];
-      if (value == 0.0) continue;
-      columns.push_back(static_cast<std::uint16_t>(column));
-      values.push_back(static_cast<float>(value));
-    }
-    pointers.push_back(static_cast<std::int32_t>(values.size()));
-  }
-  return make_sparse<Element>(kernels, matrix.rows, matrix.columns, pointers,
-                              std::span<const std::uint16_t>(columns),
-                              std::span<const float>(values), scales);
-}
-
 /// One matrix on one tile, with everything that an epilogue can do, by a team of `parts`.
 template <class Element>
 void test_linear(std::mt19937& random, const Kernels<Element>& kernels, const RandomMatrix& matrix,
-                 bool sparse, int width, Activation activation, int parts,
+                 Kind kind, int width, Activation activation, int parts,
                  const std::string& what) {
   const auto rows = static_cast<std::size_t>(matrix.rows);
   std::uniform_real_distribution<float> uniform(0.5f, 1.5f);
@@ -65,7 +39,9 @@ void test_linear(std::mt19937& random, const Kernels<Element>& kernels, const Ra
   std::vector<float> bias(rows);
   for (float& scale : scales) scale = uniform(random);
   for (float& number : bias) number = uniform(random) - 1.0f;
-  const auto linear = make_matrix(kernels, matrix, sparse, scales);
+  const std::vector<float> weights(matrix.values.begin(), matrix.values.end());
+  const auto linear =
+      make_matrix<Element>(kernels, kind, matrix.rows, matrix.columns, weights, scales);
 
   HostileBuffer<Element> input(static_cast<std::size_t>(matrix.columns) * width);
   HostileBuffer<float> residual(rows * width), partial(rows * width), wide(rows * width);
@@ -113,11 +89,11 @@ void test_linears(std::mt19937& random, const Kernels<Element>& kernels, const s
                                         Activation::gelu_tanh};
   int i = 0;
   for (const Case& c : cases)
-    for (const bool sparse : {true, false})
+    for (const Kind kind : {Kind::sparse, Kind::dense})
       for (const int width : {16, 32, 64}) {
         const RandomMatrix matrix(random, c.rows, c.columns, c.density);
-        test_linear(random, kernels, matrix, sparse, width, activations[i % 4], 1 + i % 3,
-                    name + (sparse ? " sparse " : " dense ") + std::to_string(c.rows) + "x" +
+        test_linear(random, kernels, matrix, kind, width, activations[i % 4], 1 + i % 3,
+                    name + (kind == Kind::sparse ? " sparse " : " dense ") + std::to_string(c.rows) + "x" +
                         std::to_string(c.columns) + " width " + std::to_string(width));
         ++i;
       }
