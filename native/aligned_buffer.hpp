@@ -22,20 +22,21 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t size) { reserve(size); }
   AlignedBuffer(AlignedBuffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)),
-        alignment_(other.alignment_) {}
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&&) = delete;
   ~AlignedBuffer() { release(); }
 
   void reserve(std::size_t size) {
     if (size <= size_) return;
     release();
-    const std::size_t bytes = size * sizeof(Element);
-    if (bytes < worth_huge_pages)
-      allocate(bytes, cache_line);
-    else
-      allocate((bytes + huge_page - 1) / huge_page * huge_page, huge_page);
+    const std::size_t page = page_for(size);
+    const std::size_t bytes = (size * sizeof(Element) + page - 1) / page * page;
+    void* const memory = ::operator new(bytes, std::align_val_t{page});
+#if defined(__linux__)
+    if (page == huge_page) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: it may fail
+#endif
+    std::memset(memory, 0, bytes);
+    data_ = static_cast<Element*>(memory);
     size_ = size;
   }
 
@@ -45,27 +46,20 @@ class AlignedBuffer {
  private:
   static constexpr std::size_t cache_line = 64;
   static constexpr std::size_t huge_page = std::size_t{1} << 21;
-  static constexpr std::size_t worth_huge_pages = huge_page / 4;
 
-  void allocate(std::size_t bytes, std::size_t alignment) {
-    alignment_ = std::align_val_t{alignment};
-    void* const memory = ::operator new(bytes, alignment_);
-#if defined(__linux__)
-    if (alignment == huge_page) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: it may fail
-#endif
-    std::memset(memory, 0, bytes);
-    data_ = static_cast<Element*>(memory);
+  /// What memory for so many elements is aligned to, and a multiple of.
+  static constexpr std::size_t page_for(std::size_t size) {
+    return size * sizeof(Element) < huge_page / 4 ? cache_line : huge_page;
   }
 
   void release() {
-    ::operator delete(data_, alignment_);
+    ::operator delete(data_, std::align_val_t{page_for(size_)});
     data_ = nullptr;
     size_ = 0;
   }
 
   Element* data_ = nullptr;
   std::size_t size_ = 0;
-  std::align_val_t alignment_{cache_line};
 };
 
 }  // namespace fineprune

@@ -10,36 +10,30 @@ namespace fineprune::FINEPRUNE_ISA {
 /// exp(x) within 3 ulp for x in [-87, 88]; what lies outside is clamped to that range.
 ///
 /// exp(x) = 2^n exp(r) with |r| <= ln(2) / 2; the polynomial in r is a weighted least-squares fit
-/// (relative error 4e-9). Adding 1.5 * 2^23 rounds to the nearest integer and leaves n in the low
-/// bits; ln(2) is subtracted in two parts, so that r stays exact.
+/// (relative error 4e-9). ln(2) is subtracted in two parts, so that r stays exact.
 inline Floats exponential(Floats x) {
   constexpr float log2_e = 1.442695041f;
   constexpr float ln2_high = 0.693359375f;
   constexpr float ln2_low = -2.12194440e-4f;
-  const Floats rounder = broadcast(12582912.0f);
 
   x = minimum(maximum(x, broadcast(-87.0f)), broadcast(88.0f));
-  const Floats shifted = x * log2_e + rounder;
-  const Floats n = shifted - rounder;
-  const Floats r = (x - n * ln2_high) - n * ln2_low;
+  const Rounded n = round_to_nearest(x * log2_e);
+  const Floats r = (x - n.number * ln2_high) - n.number * ln2_low;
   Floats p = broadcast(1.394646539e-03f);
   p = p * r + 8.369164326e-03f;
   p = p * r + 4.166626287e-02f;
   p = p * r + 1.666651588e-01f;
   p = p * r + 5.000000081e-01f;
   p = p * (r * r) + (r + 1.0f);
-  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(p) +
-                                  (reinterpret_cast<Ints>(shifted) << 23));
+  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(p) + (n.bits << 23));
 }
 
 /// 2^x within 1e-4 of itself for x in [-126, 0], as exact as weights need to be that are rounded to
 /// bfloat16; what lies below is clamped. The same construction, with a minimax fit in r.
 inline Floats coarse_power_of_two(Floats x) {
-  const Floats rounder = broadcast(12582912.0f);
-
   x = maximum(x, broadcast(-126.0f));
-  const Floats shifted = x + rounder;
-  const Floats r = x - (shifted - rounder);
+  const Rounded n = round_to_nearest(x);
+  const Floats r = x - n.number;
   Floats p = broadcast(5.517166e-02f);
   p = p * r + 2.4261112e-01f;
   p = p * r + 6.9326099e-01f;
@@ -47,7 +41,7 @@ inline Floats coarse_power_of_two(Floats x) {
   // Lanes without a token may hold any number: their sums may wrap.
   using Bits = std::uint32_t __attribute__((vector_size(vector_bytes)));
   return reinterpret_cast<Floats>(reinterpret_cast<Bits>(p) +
-                                  (reinterpret_cast<Bits>(shifted) << 23));
+                                  (reinterpret_cast<Bits>(n.bits) << 23));
 }
 
 inline Floats relu(Floats x) { return maximum(x, Floats{}); }

@@ -89,12 +89,10 @@ inline Floats look_up(const float (&table)[2 * lanes], Ints index) {
 template <>
 inline Floats normal_distribution<bfloat16>(Floats x) {
   constexpr float bound = NormalPieces::bound;
-  const Floats rounder = broadcast(12582912.0f);  // 1.5 * 2^23 leaves an integer in the low bits
   const Floats clamped = minimum(maximum(x, broadcast(-bound)), broadcast(bound));
   const Floats place = clamped * static_cast<float>(1.0 / NormalPieces::width) - 0.5f;
-  const Floats shifted = place + rounder;
-  const Floats r = place - (shifted - rounder);
-  const Ints piece = reinterpret_cast<Ints>(shifted);
+  const auto [piece_number, piece] = round_to_nearest(place);
+  const Floats r = place - piece_number;
   const auto& coefficients = normal_pieces.coefficients;
   const Floats line = look_up(coefficients[2], piece) * r + look_up(coefficients[1], piece);
   return line * r + look_up(coefficients[0], piece);

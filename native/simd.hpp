@@ -43,6 +43,19 @@ using Ints = std::int32_t __attribute__((vector_size(vector_bytes)));
 /// change the sign of -0.
 inline Floats broadcast(float value) { return value - Floats{}; }
 
+/// The nearest integer, as a number and in the low bits of an integer.
+struct Rounded {
+  Floats number;
+  Ints bits;
+};
+
+/// For |x| below 2^22: 1.5 * 2^23 leaves no bits for a fraction.
+inline Rounded round_to_nearest(Floats x) {
+  const Floats rounder = broadcast(12582912.0f);
+  const Floats shifted = x + rounder;
+  return {shifted - rounder, reinterpret_cast<Ints>(shifted)};
+}
+
 // Unaligned on purpose: on an aligned address it costs the same.
 inline Floats load(const float* source) {
   Floats vector;
