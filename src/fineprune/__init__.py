@@ -25,10 +25,20 @@ if TYPE_CHECKING:
     from fineprune.packing import read_packed as read_packed
     from fineprune.packing import unpack as unpack
     from fineprune.pruning import L0 as L0
+    from fineprune.pruning import Counts as Counts
+    from fineprune.pruning import Fisher as Fisher
     from fineprune.pruning import KeepFraction as KeepFraction
+    from fineprune.pruning import Level as Level
     from fineprune.pruning import Magnitude as Magnitude
+    from fineprune.pruning import Mask as Mask
+    from fineprune.pruning import MaskedWeight as MaskedWeight
     from fineprune.pruning import Masks as Masks
+    from fineprune.pruning import MatrixCount as MatrixCount
+    from fineprune.pruning import Method as Method
     from fineprune.pruning import Movement as Movement
+    from fineprune.pruning import Pruner as Pruner
+    from fineprune.pruning import PruningCallback as PruningCallback
+    from fineprune.pruning import PruningSchedule as PruningSchedule
     from fineprune.pruning import ScoreCut as ScoreCut
     from fineprune.pruning import SoftMovement as SoftMovement
     from fineprune.pruning import Threshold as Threshold
@@ -36,8 +46,11 @@ if TYPE_CHECKING:
     from fineprune.pruning import count as count
     from fineprune.pruning import detach as detach
     from fineprune.pruning import finalize as finalize
+    from fineprune.pruning import load_model as load_model
+    from fineprune.pruning import parameter_groups as parameter_groups
     from fineprune.pytorch import load as load
     from fineprune.training.distillation import Distillation as Distillation
+    from fineprune.training.mixin import FinePruningMixin as FinePruningMixin
     from fineprune.training.trainer import FinePruningTrainer as FinePruningTrainer
 
 __version__ = "0.1.0"
@@ -60,6 +73,18 @@ _BASE = {
 # The same for modules that need PyTorch.
 _TRAIN = {
     "L0": "fineprune.pruning",
+    "parameter_groups": "fineprune.pruning",
+    "load_model": "fineprune.pruning",
+    "PruningSchedule": "fineprune.pruning",
+    "PruningCallback": "fineprune.pruning",
+    "Pruner": "fineprune.pruning",
+    "Method": "fineprune.pruning",
+    "MatrixCount": "fineprune.pruning",
+    "MaskedWeight": "fineprune.pruning",
+    "Mask": "fineprune.pruning",
+    "Level": "fineprune.pruning",
+    "Fisher": "fineprune.pruning",
+    "Counts": "fineprune.pruning",
     "KeepFraction": "fineprune.pruning",
     "Magnitude": "fineprune.pruning",
     "Masks": "fineprune.pruning",
@@ -73,6 +98,7 @@ _TRAIN = {
     "finalize": "fineprune.pruning",
     "load": "fineprune.pytorch",
     "Distillation": "fineprune.training.distillation",
+    "FinePruningMixin": "fineprune.training.mixin",
     "FinePruningTrainer": "fineprune.training.trainer",
 }
 _LAZY = _BASE | _TRAIN

@@ -21,7 +21,7 @@ def finalize(
 ) -> None:
     """Apply the masks for good, and write a plain Hugging Face folder."""
     with needs("train", "fineprune finalize"):
-        from fineprune.pruning.finalized_folder import finalize_folder
+        from fineprune.pruning.finalize import finalize_folder
 
     density = finalize_folder(source, target, method=method, threshold=threshold)
     print(f"{target}: {density:.2%} of the prunable weights kept")

@@ -25,6 +25,24 @@ def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) ->
     return divergence * temperature**2
 
 
+def binary_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T^2 * KL of independent yes-or-no answers, sigmoid(logit / T), the mean over all of them.
+
+    Args:
+        student: logits of any shape, one an answer.
+        teacher: logits of the same shape, without gradient.
+        temperature: T > 0.
+
+    Returns:
+        Scalar, in float32.
+    """
+    softened, target = student.float() / temperature, teacher.float() / temperature
+    probability = target.sigmoid()
+    yes = functional.logsigmoid(target) - functional.logsigmoid(softened)
+    no = functional.logsigmoid(-target) - functional.logsigmoid(-softened)
+    return (probability * yes + (1 - probability) * no).mean() * temperature**2
+
+
 def squared_difference(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of two regression outputs of the same shape. Scalar float32."""
     return functional.mse_loss(student.float(), teacher.float())

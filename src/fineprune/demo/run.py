@@ -12,7 +12,7 @@ from fineprune.demo.table import Row, measure, to_table
 from fineprune.errors import FolderTakenError
 from fineprune.files import is_taken
 from fineprune.packing import pack
-from fineprune.pruning.finalized_folder import finalize_folder
+from fineprune.pruning.finalize import finalize_folder
 from fineprune.training.models import resolve_name
 from fineprune.training.recipe import Recipe, parse_recipe
 from fineprune.training.run import run

@@ -1,7 +1,7 @@
 """Puts a method on a model's prunable weights, and takes it off without a trace."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -11,14 +11,15 @@ from fineprune.pruning.attach_note import AttachNote, erase_note
 from fineprune.pruning.mask import Mask
 from fineprune.pruning.masks import Masks, mask_of
 from fineprune.pruning.methods import Method
-from fineprune.pruning.targets import find_targets
+from fineprune.pruning.saving import save_plain_weights_too, save_plainly
+from fineprune.pruning.targets import Target, find_targets
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def attach(
     model: nn.Module,
-    method: Method,
+    method: Method[Any],
     *,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
@@ -27,6 +28,9 @@ def attach(
 
     Prunable are the linear layers of attention and feed-forward parts, found by structure;
     embeddings, pooler, head, LayerNorm and biases are not.
+
+    What `save_pretrained` then writes is a checkpoint to go on from, and can be loaded like any
+    other: beside masks and scores it holds the masked weights under their plain names.
 
     Args:
         model: any model; its modules stay what they are, their `weight` becomes a parametrization.
@@ -38,21 +42,22 @@ def attach(
         The model's masks, at the method's initial level.
 
     Raises:
-        TargetError: nothing to prune, a pattern that matches nothing, or masks there already.
+        TargetError: nothing to prune, a pattern that matches nothing, masks there already, or
+            layers that an adapter (PEFT) has wrapped.
     """
     targets = find_targets(model, include=include, exclude=exclude)
     for target in targets:
-        if mask_of(target.module) is not None:
-            raise TargetError(f"{target.name} is masked already; detach or finalize it first")
-        if parametrize.is_parametrized(target.module):
-            raise TargetError(f"{target.name} has a parametrization of another kind; exclude it")
+        _require_free(target)
     masks: dict[int, Mask] = {}
     for target in targets:
         weight = target.module.weight
         # Layers that share a weight share its mask.
-        mask = masks.setdefault(id(weight), Mask(method, weight))
+        if id(weight) not in masks:
+            masks[id(weight)] = Mask(method, weight, target.kind).train(target.module.training)
+        mask = masks[id(weight)]
         parametrize.register_parametrization(target.module, "weight", mask, unsafe=True)
     AttachNote(method, include, exclude).write(model)
+    save_plain_weights_too(model)
     return Masks.of(model)
 
 
@@ -67,7 +72,20 @@ def detach(model: Model) -> Model:
     for linear in masked:
         _unmask(linear)
     erase_note(model)
+    save_plainly(model)
     return model
+
+
+def _require_free(target: Target) -> None:
+    if mask_of(target.module) is not None:
+        raise TargetError(f"{target.name} is masked already; detach or finalize it first")
+    if parametrize.is_parametrized(target.module):
+        raise TargetError(f"{target.name} has a parametrization of another kind; exclude it")
+    if target.name.endswith(".base_layer") or ".lora_" in target.name:
+        raise TargetError(
+            f"{target.name} belongs to an adapter; merge it into the model first "
+            f"(merge_and_unload), or exclude it"
+        )
 
 
 def _unmask(linear: nn.Module) -> None:

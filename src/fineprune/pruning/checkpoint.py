@@ -7,18 +7,24 @@ knows how the names in files and the names of modules correspond.
 import json
 import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import transformers
+from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from fineprune.errors import CheckpointError
 from fineprune.pruning.attach import attach
-from fineprune.pruning.attach_note import AttachNote
-from fineprune.pruning.mask import Mask
+from fineprune.pruning.attach_note import CONFIG_KEY, AttachNote
+from fineprune.pruning.masks import Masks
 from fineprune.pruning.one_line import one_line
+from fineprune.pruning.saving import ORIGINAL, is_plain_twin
+
+_KEPT = ".parametrizations.weight.0.kept"
+_MOMENT = ".parametrizations.weight.0.second_moment"
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -42,6 +48,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def is_masked(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a folder holds a model with masks.
+
+    A model that was loaded from such a folder without them keeps the note in its config, and is
+    plain all the same when it is saved again: the weights decide.
+    """
+    if CONFIG_KEY not in config:
+        return False
+    names = _tensor_names(folder)
+    return names is None or any(name.endswith(ORIGINAL) for name in names)
+
+
 def load_masked(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     """A model with its masks, in eval mode, as it was saved.
 
@@ -50,18 +68,28 @@ def load_masked(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     """
     note = AttachNote.from_config(config)
     plain = model_class(config, folder)
+    has_moments = any(name.endswith(_MOMENT) for name in _tensor_names(folder) or ())
 
     def build(self: PreTrainedModel, config: PreTrainedConfig) -> None:
         plain.__init__(self, config)
-        attach(self, note.method, include=note.include, exclude=note.exclude)
+        masks = attach(self, note.method, include=note.include, exclude=note.exclude)
+        if note.frozen:
+            masks.freeze()
+        for one in masks:
+            one.mask.before_loading({"second_moment"} if has_moments else set())
 
     masked = type(plain.__name__, (plain,), {"__init__": build})
-    model = load_whole(masked, folder)
+    model, report = _load(masked, folder)
     model.__class__ = plain
+    # Checkpoints of the first version hold no masks: scores and levels say what they were.
+    without_masks = {name for name in report.missing if name.endswith(_KEPT)}
+    twins = {name for name in report.unexpected if is_plain_twin(name, report.loaded(model))}
+    report.without(missing=without_masks, unexpected=twins).require_complete(folder)
     try:
-        for module in model.modules():
-            if isinstance(module, Mask):
-                module.level = note.method.level(float(module.level_value))
+        for one in Masks.of(model):
+            one.mask.after_loading()
+            if without_masks:
+                one.mask.restore(one.weight)
     except ValueError as error:
         raise CheckpointError(f"{folder}: a mask's level is damaged: {error}") from error
     return model
@@ -73,7 +101,9 @@ def load_plain(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     Raises:
         CheckpointError: the folder holds none, or not all of one.
     """
-    return load_whole(model_class(config, folder), folder)
+    model, report = _load(model_class(config, folder), folder)
+    report.require_complete(folder)
+    return model
 
 
 def model_class(config: Mapping[str, Any], folder: Path) -> type[PreTrainedModel]:
@@ -93,11 +123,46 @@ def model_class(config: Mapping[str, Any], folder: Path) -> type[PreTrainedModel
     return found
 
 
-def load_whole(cls: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
-    """Loads a model and insists on every weight.
+@dataclass(frozen=True)
+class _Report:
+    """How the tensors of a folder and those of a model correspond, by their names."""
+
+    missing: frozenset[str]
+    unexpected: frozenset[str]
+    mismatched: frozenset[str]
+
+    def loaded(self, model: PreTrainedModel) -> set[str]:
+        """Names of the model's tensors that the folder held."""
+        return set(model.state_dict()) - self.missing
+
+    def without(self, missing: set[str], unexpected: set[str]) -> "_Report":
+        """The report without what is not missed."""
+        return _Report(self.missing - missing, self.unexpected - unexpected, self.mismatched)
+
+    def require_complete(self, folder: Path) -> None:
+        """Insists on every weight.
+
+        Raises:
+            CheckpointError: some are missing, left over or of another size.
+        """
+        for what, names in (
+            ("missing", self.missing),
+            ("unexpected", self.unexpected),
+            ("mismatched", self.mismatched),
+        ):
+            if names:
+                some = ", ".join(repr(name) for name in sorted(names)[:3])
+                raise CheckpointError(
+                    f"{folder}: the weights do not fit the model: {len(names)} {what} keys, such "
+                    f"as {some}"
+                )
+
+
+def _load(cls: type[PreTrainedModel], folder: Path) -> tuple[PreTrainedModel, _Report]:
+    """A model in eval mode, and what its folder lacked.
 
     Raises:
-        CheckpointError: the weights cannot be read, or some are missing or left over.
+        CheckpointError: the weights cannot be read.
     """
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -105,7 +170,7 @@ def load_whole(cls: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
         loaded: Any = cls.from_pretrained(
             folder,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported below, in one line
+            ignore_mismatched_sizes=True,  # reported in one line
         )
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -116,12 +181,27 @@ def load_whole(cls: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
         raise CheckpointError(f"{folder}: the model cannot be loaded: {one_line(error)}") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
-    model, report = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
-    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if report[what]:
-            some = ", ".join(repr(key) for key in sorted(report[what])[:3])
-            raise CheckpointError(
-                f"{folder}: the weights do not fit the model: {len(report[what])} "
-                f"{what.replace('_', ' ')}, such as {some}"
-            )
-    return cast(PreTrainedModel, model.eval())  # type: ignore[no-untyped-call]
+    model, found = cast(tuple[PreTrainedModel, dict[str, Any]], loaded)
+    mismatched = frozenset(
+        key if isinstance(key, str) else key[0] for key in found["mismatched_keys"]
+    )
+    report = _Report(
+        frozenset(found["missing_keys"]), frozenset(found["unexpected_keys"]), mismatched
+    )
+    return cast(PreTrainedModel, model.eval()), report  # type: ignore[no-untyped-call]
+
+
+def _tensor_names(folder: Path) -> set[str] | None:
+    """Names of the tensors in a folder's safetensors files; None where there are none, or damaged.
+
+    Of what is damaged, loading itself says what is wrong.
+    """
+    names: set[str] = set()
+    files = sorted(folder.glob("model*.safetensors"))
+    try:
+        for path in files:
+            with safe_open(path, framework="pt") as file:
+                names.update(file.keys())
+    except Exception:  # the library's own class of errors, and those of the system
+        return None
+    return names if files else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fineprune.pruning.attach_note import FINALIZED_KEY, note_of
 from fineprune.pruning.masks import Masks, has_masks
 from fineprune.pruning.targets import encoder_parameters, find_targets
 
@@ -67,6 +68,9 @@ class Counts:
 def count(model: nn.Module) -> Counts:
     """Counts kept weights: by the masks of a masked model, else by the zeros in a plain one.
 
+    In a plain model, the weights that its config says were prunable count; without a word of that,
+    those that `attach` would prune.
+
     Raises:
         TargetError: the model has no prunable weights.
     """
@@ -85,7 +89,9 @@ def _count_kept(model: nn.Module, masks: Masks) -> Counts:
 
 def _count_nonzero(model: nn.Module) -> Counts:
     names: dict[Tensor, str] = {}
-    for target in find_targets(model):
+    note = note_of(model, FINALIZED_KEY) or note_of(model)
+    patterns = {"include": note.include, "exclude": note.exclude} if note else {}
+    for target in find_targets(model, **patterns):
         # Layers that share a weight are one matrix, under the name of the first.
         names.setdefault(target.module.weight, target.weight_name)
     matrices = {

@@ -1,14 +1,35 @@
-"""Masks applied for good."""
+"""Masks applied for good: of a model in memory, or from one folder to another."""
 
+import shutil
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import nn
 
+from fineprune.errors import CheckpointError
+from fineprune.files import new_folder
 from fineprune.pruning.attach import detach
-from fineprune.pruning.masks import Masks
+from fineprune.pruning.attach_note import FINALIZED_KEY, note_of
+from fineprune.pruning.counts import count
+from fineprune.pruning.load import load_model
+from fineprune.pruning.mask import applied
+from fineprune.pruning.masks import Masks, has_masks
 
 Model = TypeVar("Model", bound=nn.Module)
+
+_COMPANIONS = (
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "*.model",
+    "preprocessor_config.json",
+    "metrics.json",
+    "recipe.yaml",
+)
+"""What goes along: the tokenizer, whatever its kind, and where the model comes from."""
 
 
 @torch.no_grad()
@@ -16,7 +37,8 @@ def finalize(model: Model) -> Model:
     """Multiplies every masked weight by its mask and takes the masks off, in place.
 
     The result is a plain model that computes what the masked one did in eval mode; its pruned
-    weights are exact zeros. (L0's gates are not binary: they scale the weights they keep.)
+    weights are exact zeros. (L0's gates are not binary: they scale the weights they keep.) Its
+    config says which weights were prunable, so that `count` goes on counting these.
 
     Returns:
         The same model, for `finalize(model).save_pretrained(folder)`.
@@ -26,5 +48,39 @@ def finalize(model: Model) -> Model:
     """
     for one in Masks.of(model):
         # In the weight's own precision, as the masked layer multiplies.
-        one.weight.mul_(one.multiplier().to(one.weight.dtype))
-    return detach(model)
+        one.weight.copy_(applied(one.weight, one.multiplier()))
+    note = note_of(model)
+    detach(model)
+    if note is not None:
+        note.write(model, FINALIZED_KEY)
+    return model
+
+
+def finalize_folder(
+    source: Path, target: Path, *, method: str | None = None, threshold: float | None = None
+) -> float:
+    """Writes a plain Hugging Face folder that computes what the masked model does in eval mode.
+
+    Args:
+        source: a run, one of its checkpoints, or a checkpoint of the original code.
+        target: the folder to appear.
+        method: as for `load_model`.
+        threshold: as for `load_model`.
+
+    Returns:
+        Kept over prunable weights.
+
+    Raises:
+        CheckpointError: `source` cannot be read, or is plain already.
+        FolderTakenError: there is something at `target`.
+    """
+    with new_folder(target) as folder:
+        model = load_model(source, method=method, threshold=threshold)
+        if not has_masks(model):
+            raise CheckpointError(f"{source} is a plain model already: it holds no masks to apply")
+        density = count(model).density
+        finalize(model).save_pretrained(folder)
+        for pattern in _COMPANIONS:
+            for path in source.glob(pattern):
+                shutil.copy(path, folder)
+    return density

@@ -5,13 +5,12 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from fineprune.errors import CheckpointError
-from fineprune.pruning.attach_note import CONFIG_KEY
-from fineprune.pruning.checkpoint import load_masked, load_plain, read_config
+from fineprune.pruning.checkpoint import is_masked, load_masked, load_plain, read_config
 from fineprune.pruning.original import is_original, load_original
 
 
 def load_model(
-    folder: Path, *, method: str | None = None, threshold: float | None = None
+    folder: Path | str, *, method: str | None = None, threshold: float | None = None
 ) -> PreTrainedModel:
     """Loads a masked run, a plain model, or a checkpoint of the original code, in eval mode.
 
@@ -24,6 +23,7 @@ def load_model(
         CheckpointError: the folder is none of these, is damaged, or carries its own level while
             a method or threshold is given.
     """
+    folder = Path(folder)
     config = read_config(folder)
     if is_original(config):
         return load_original(folder, config, method=method, threshold=threshold)
@@ -32,4 +32,4 @@ def load_model(
             f"{folder} was not written by the original movement-pruning code: its masks carry "
             f"their level; leave --method and --threshold out"
         )
-    return load_masked(folder, config) if CONFIG_KEY in config else load_plain(folder, config)
+    return load_masked(folder, config) if is_masked(folder, config) else load_plain(folder, config)

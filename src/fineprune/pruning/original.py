@@ -22,8 +22,8 @@ from fineprune.pruning.one_line import one_line
 MODEL_TYPE = "masked_bert"
 
 _MASK_SETTINGS = ("pruning_method", "mask_init", "mask_scale", "architectures", "model_type")
-_NOT_IN_BOTH = (".level_value", ".position_ids")
-"""Levels are new here; position ids were a buffer there."""
+_NOT_IN_BOTH = (".level_value", ".kept", ".position_ids")
+"""Levels and masks are new here; position ids were a buffer there."""
 
 _PARAMETRIZED = {
     "weight": "parametrizations.weight.original",
@@ -77,7 +77,7 @@ def _load(model: PreTrainedModel, weights: Mapping[str, Tensor], complaint: str)
         )
 
 
-def _method(name: object, threshold: float | None, folder: Path) -> Method:
+def _method(name: object, threshold: float | None, folder: Path) -> Method[Any]:
     if name is None:
         raise CheckpointError(
             f"{folder}: a checkpoint of the original code, and its config names no method; "
@@ -89,7 +89,7 @@ def _method(name: object, threshold: float | None, folder: Path) -> Method:
         raise CheckpointError(f"{folder}: {error}") from error
 
 
-def _masked_bert(config: Mapping[str, Any], method: Method, folder: Path) -> PreTrainedModel:
+def _masked_bert(config: Mapping[str, Any], method: Method[Any], folder: Path) -> PreTrainedModel:
     plain = {key: value for key, value in config.items() if key not in _MASK_SETTINGS}
     names = config.get("architectures", ["MaskedBertModel"])
     if isinstance(names, list):

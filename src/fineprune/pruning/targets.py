@@ -27,10 +27,13 @@ class Target:
     Attributes:
         name: the layer's name in the model.
         module: the layer; its `weight` has shape `(out, in)`.
+        kind: the layer's name within its block, such as `attention.self.query`; outside of blocks,
+            its whole name.
     """
 
     name: str
     module: nn.Linear
+    kind: str
 
     @property
     def weight_name(self) -> str:
@@ -59,7 +62,7 @@ def find_targets(
             )
     blocks = tuple(f"{name}." for name, _ in find_blocks(model))
     targets = [
-        Target(name, linear)
+        Target(name, linear, _kind(name, blocks))
         for name, linear in linears.items()
         if (name.startswith(blocks) or _matches(name, include)) and not _matches(name, exclude)
     ]
@@ -107,6 +110,10 @@ def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):
             yield name, module
+
+
+def _kind(name: str, blocks: Sequence[str]) -> str:
+    return next((name.removeprefix(block) for block in blocks if name.startswith(block)), name)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ from fineprune.training.recipe import TrainingSettings
 from fineprune.wording import listed
 
 _PRECISIONS: dict[str, dict[str, Any]] = {
+    "auto": {},  # until it is chosen; evaluation alone has no need to choose
     "float32": {},
     "bfloat16": {"bf16": True},
     "float16": {"fp16": True},
@@ -49,7 +50,7 @@ def training_arguments(
         per_device_train_batch_size=_share(settings, processes),
         per_device_eval_batch_size=max(1, settings.evaluation_batch_size // processes),
         gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.learning_rate or 0.0,
         warmup_steps=settings.warmup_steps,
         weight_decay=settings.weight_decay,
         adam_epsilon=settings.adam_epsilon,
@@ -64,6 +65,8 @@ def training_arguments(
         use_cpu=not torch.accelerator.is_available(),
         dataloader_pin_memory=torch.accelerator.is_available(),
         remove_unused_columns=False,
+        # Masks are made of parameters, which are the same on all processes.
+        ddp_broadcast_buffers=False,
         **_interval("eval", settings.evaluate_every),
         **_interval("save", settings.save_every),
         **_PRECISIONS[settings.precision],

@@ -8,8 +8,19 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from fineprune.core.distillation import softened_divergence, squared_difference
-from fineprune.training.numbers import NotNegative, Positive
+from fineprune.core.distillation import (
+    binary_divergence,
+    softened_divergence,
+    squared_difference,
+)
+from fineprune.errors import TrainingError
+from fineprune.pruning.numbers import NotNegative, Positive
+
+_SPANS = ("start_logits", "end_logits")
+"""Of question answering: the tokens of a text compete with each other."""
+
+_NEVER = -1e9
+"""The logit of a place that is left out: finite, because -inf minus -inf is no number."""
 
 
 @final
@@ -27,21 +38,75 @@ class Distillation:
     alpha_ce: NotNegative = 0.1
     alpha_kd: NotNegative = 0.9
 
-    def divergence(self, student: Mapping[str, Any], teacher: Mapping[str, Any]) -> Tensor:
+    def divergence(
+        self,
+        student: Mapping[str, Any],
+        teacher: Mapping[str, Tensor],
+        attention_mask: Tensor | None = None,
+        *,
+        multi_label: bool = False,
+    ) -> Tensor:
         """How far a student's outputs are from its teacher's: the mean over its sets of logits.
 
-        (Question answering has two, for start and end.) A single output is a regression, and
-        compared by its square; a distribution over one class has nothing to tell.
+        - Classes compete (softmax), those of a token for each token; padding is left out.
+        - In question answering the tokens compete, for start and end; padding is left out.
+        - With several labels a text, each is an answer of its own (sigmoid).
+        - A single output is a regression, and compared by its square.
 
         Args:
             student: model outputs; every value whose name ends with `logits` counts.
-            teacher: outputs of the same names and shapes.
+            teacher: logits of the same names and shapes.
+            attention_mask: array of shape `(batch, tokens)`, 0 for padding; None where there is
+                none.
+            multi_label: whether a text has several labels.
+
+        Raises:
+            TrainingError: the outputs hold no logits.
         """
-        names = [name for name in student if name.endswith("logits")]
-        parts = [self._divergence_of(student[name], teacher[name]) for name in names]
+        names = logit_names(student)
+        parts = [
+            self._divergence_of(
+                name, student[name], teacher[name], attention_mask, multi_label=multi_label
+            )
+            for name in names
+        ]
         return torch.stack(parts).mean()
 
-    def _divergence_of(self, student: Tensor, teacher: Tensor) -> Tensor:
-        if student.shape[-1] == 1:
+    def _divergence_of(
+        self,
+        name: str,
+        student: Tensor,
+        teacher: Tensor,
+        attention_mask: Tensor | None,
+        *,
+        multi_label: bool,
+    ) -> Tensor:
+        per_token = student.ndim == 3  # classes of each token
+        if attention_mask is not None and (per_token or name in _SPANS):
+            real = attention_mask.bool()
+            if per_token:
+                student, teacher = student[real], teacher[real]
+            else:
+                student, teacher = (
+                    one.float().masked_fill(~real, _NEVER) for one in (student, teacher)
+                )
+        if multi_label:
+            return binary_divergence(student, teacher, self.temperature)
+        if student.shape[-1] == 1 and name not in _SPANS:
             return squared_difference(student, teacher)
         return softened_divergence(student, teacher, self.temperature)
+
+
+def logit_names(outputs: Mapping[str, Any]) -> list[str]:
+    """Names of the logits among a model's outputs.
+
+    Raises:
+        TrainingError: there are none.
+    """
+    names = [name for name in outputs if name.endswith("logits")]
+    if not names:
+        raise TrainingError(
+            f"a model that outputs {', '.join(outputs)} has no logits to distil; expected a head "
+            f"for a task, such as AutoModelForSequenceClassification"
+        )
+    return names

@@ -15,8 +15,8 @@ from fineprune.training.arguments import evaluation_arguments
 from fineprune.training.heads import require_head
 from fineprune.training.models import load_tokenizer
 from fineprune.training.recipe import Recipe
+from fineprune.training.task_trainer import TaskTrainer
 from fineprune.training.tasks.base import Split
-from fineprune.training.trainer import FinePruningTrainer
 from fineprune.wording import listed
 
 
@@ -63,7 +63,7 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
     require_head(model, task.head, f"the model {str(folder)!r}")
     sets = task.evaluation_sets(tokenizer, split)
     with TemporaryDirectory() as scratch:
-        trainer = FinePruningTrainer(
+        trainer = TaskTrainer(
             model,
             evaluation_arguments(recipe.training, Path(scratch)),
             evaluation_sets=sets,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 import transformers
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -60,6 +61,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 def load_with_head(name: str, head: Head) -> PreTrainedModel:
     """A pretrained encoder with a task's head, which is random where the checkpoint has no other.
+
+    In float32, whatever the checkpoint is stored in: bfloat16 weights would lose small updates.
 
     Raises:
         CheckpointError: it cannot be loaded, or lacks weights of the encoder itself.
@@ -135,7 +138,7 @@ def _from_pretrained(name: str, head: Head, **options: Any) -> tuple[PreTrainedM
     """A model with a head, and the names of those of its weights that the checkpoint lacks."""
     with _loading(name, "model"):
         model, report = getattr(transformers, head.auto_model).from_pretrained(
-            resolve_name(name), output_loading_info=True, **options
+            resolve_name(name), output_loading_info=True, dtype=torch.float32, **options
         )
     mismatched = {key for key, *_ in report["mismatched_keys"]}
     return cast(PreTrainedModel, model), sorted({*report["missing_keys"], *mismatched})

@@ -2,13 +2,31 @@
 
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Self, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
+
+
+def track_teacher(batches: Iterable[Any], length: int) -> Iterable[Any]:
+    """Shows how far asking the teacher has come; on a terminal only."""
+    return track(
+        batches,
+        "asking the teacher once",
+        total=length,
+        console=Console(file=sys.stderr),
+        disable=not sys.stderr.isatty(),
+    )
 
 
 @final

@@ -3,9 +3,16 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import DataCollatorWithPadding, TrainingArguments, set_seed
+from datasets import Dataset
+from transformers import (
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
@@ -19,11 +26,18 @@ from fineprune.training.models import (
     load_with_head,
     require_same_tokens,
 )
-from fineprune.training.progress import ProgressCallback
+from fineprune.training.precision import fastest_precision
+from fineprune.training.progress import ProgressCallback, track_teacher
 from fineprune.training.recipe import Recipe
-from fineprune.training.run_folder import RunMetrics, claim, conclude, require_usable
+from fineprune.training.run_folder import (
+    RunMetrics,
+    claim,
+    conclude,
+    precision_of,
+    require_usable,
+)
+from fineprune.training.task_trainer import TaskTrainer, metric_name
 from fineprune.training.tasks.base import Task
-from fineprune.training.trainer import FinePruningTrainer, metric_name
 
 Say = Callable[[str], None]
 
@@ -44,14 +58,18 @@ def run(
         FinepruneError: something is wrong with recipe, data, model, folder or training.
     """
     processes = joined_processes()
-    arguments = training_arguments(recipe.training, output, processes.num_processes)
+    training_arguments(
+        recipe.training, output, processes.num_processes
+    )  # whether they are possible
     require_usable(output, recipe, resume=resume)
     processes.wait_for_everyone()  # soon the folder is not empty any more
     set_seed(recipe.training.seed)
     task = recipe.task.load()
     for note in task.notes if processes.is_main_process else ():
         say(note)
-    trainer = _trainer(recipe, task, arguments)
+    prepared = _prepare(recipe, task)
+    recipe = _with_precision(recipe, prepared, output if resume else None)
+    trainer = _trainer(recipe, prepared, output)
     shown = [metric_name(one, task.metric) for one in trainer.evaluation_sets]
     with ProgressCallback(shown) as progress:
         trainer.add_callback(progress)
@@ -64,8 +82,19 @@ def run(
     return conclude(trainer, output, seconds=time.monotonic() - started)
 
 
-def _trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> FinePruningTrainer:
-    settings, pruning = recipe.training, recipe.pruning
+@dataclass(frozen=True)
+class _Prepared:
+    """All that a recipe names, loaded and checked."""
+
+    task: Task
+    tokenizer: PreTrainedTokenizerBase
+    features: Dataset
+    model: PreTrainedModel
+    teacher: PreTrainedModel | None
+
+
+def _prepare(recipe: Recipe, task: Task) -> _Prepared:
+    settings = recipe.training
     tokenizer = load_tokenizer(recipe.model)
     features = task.training_features(tokenizer)
     steps = math.ceil(math.ceil(len(features) / settings.batch_size) * settings.epochs)
@@ -73,23 +102,52 @@ def _trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> FinePr
     if recipe.teacher:
         require_same_tokens(recipe.teacher, tokenizer)
     model = load_with_head(recipe.model, task.head)
+    teacher = load_teacher(recipe.teacher, task.head) if recipe.teacher else None
+    return _Prepared(task, tokenizer, features, model, teacher)
+
+
+def _with_precision(recipe: Recipe, prepared: _Prepared, resumed: Path | None) -> Recipe:
+    """The recipe with its precision chosen: that of the run that goes on, else the fastest."""
+    if recipe.training.precision != "auto":
+        return recipe
+    if resumed is not None:
+        return recipe.with_precision(precision_of(resumed))
+    settings = recipe.training
+    chosen = fastest_precision(
+        prepared.model,
+        prepared.features,
+        DataCollatorWithPadding(prepared.tokenizer),
+        max(1, settings.batch_size // settings.accumulation),
+    )
+    return recipe.with_precision(chosen)
+
+
+def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
+    """The trainer of a recipe whose precision is chosen."""
+    settings, pruning = recipe.training, recipe.pruning
+    model, task, tokenizer = prepared.model, prepared.task, prepared.tokenizer
     if settings.freeze_embeddings:
         freeze_embeddings(model)
     if pruning:
         attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
     sets = task.evaluation_sets(tokenizer) if "validation" in task.splits else ()
+    arguments = training_arguments(settings, output, joined_processes().num_processes)
     if not sets:
         arguments.eval_strategy = IntervalStrategy.NO
-    trainer = FinePruningTrainer(
+    trainer = TaskTrainer(
         model,
         arguments,
-        teacher=load_teacher(recipe.teacher, task.head) if recipe.teacher else None,
+        teacher=prepared.teacher,
         distillation=recipe.distillation,
+        # Beside the run, where the next run with this teacher finds them.
+        teacher_folder=output.absolute().parent / "teacher-logits",
+        track=track_teacher,
         schedule=pruning.schedule if pruning else None,
         penalty_schedule=pruning.penalty_schedule if pruning else None,
+        freeze_after=pruning.freeze_after if pruning else None,
         score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
-        train_dataset=features,
+        train_dataset=prepared.features,
         data_collator=DataCollatorWithPadding(tokenizer),
         processing_class=tokenizer,
     )

@@ -9,7 +9,7 @@ from fineprune.errors import TrainingError
 from fineprune.files import is_taken, replacing
 from fineprune.training.checkpoints import remove_partial_checkpoints
 from fineprune.training.recipe import Recipe, read_recipe, resolved, write_recipe
-from fineprune.training.trainer import FinePruningTrainer
+from fineprune.training.task_trainer import TaskTrainer
 
 RECIPE_FILE = "recipe.yaml"
 METRICS_FILE = "metrics.json"
@@ -54,6 +54,11 @@ def require_usable(output: Path, recipe: Recipe, *, resume: bool) -> None:
         )
 
 
+def precision_of(run: Path) -> str:
+    """The precision that a run was started in."""
+    return read_recipe(run / RECIPE_FILE).training.precision
+
+
 def claim(output: Path, recipe: Recipe) -> None:
     """Makes a run's folder ready for training: the resolved recipe in it, and no part-checkpoints.
 
@@ -64,7 +69,7 @@ def claim(output: Path, recipe: Recipe) -> None:
     remove_partial_checkpoints(output)
 
 
-def conclude(trainer: FinePruningTrainer, output: Path, *, seconds: float) -> RunMetrics:
+def conclude(trainer: TaskTrainer, output: Path, *, seconds: float) -> RunMetrics:
     """Writes a trained model, and its metrics and predictions beside it.
 
     Every file appears by rename, and the metrics last: where they stand, the run is whole.
@@ -90,7 +95,7 @@ def conclude(trainer: FinePruningTrainer, output: Path, *, seconds: float) -> Ru
     return result
 
 
-def _save(trainer: FinePruningTrainer, output: Path) -> None:
+def _save(trainer: TaskTrainer, output: Path) -> None:
     unfinished = output / _UNFINISHED_MODEL
     trainer.save_model(str(unfinished))  # every process takes part; the first one writes
     if trainer.is_world_process_zero():
@@ -108,7 +113,10 @@ def write_json(path: Path, content: Any) -> None:
 def _require_same(path: Path, recipe: Recipe) -> None:
     if not path.is_file():
         raise TrainingError(f"{path.parent} holds no run to resume: there is no {path.name} in it")
-    before, now = _flat(resolved(read_recipe(path))), _flat(resolved(recipe))
+    started = read_recipe(path)
+    if recipe.training.precision == "auto":  # which was chosen when the run began
+        recipe = recipe.with_precision(started.training.precision)
+    before, now = _flat(resolved(started)), _flat(resolved(recipe))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise TrainingError(

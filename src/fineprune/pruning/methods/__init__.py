@@ -1,9 +1,8 @@
 """Pruning methods: one final dataclass each."""
 
-from fineprune.pruning.methods.base import Method
+from fineprune.pruning.methods.base import Matrix, Method
 from fineprune.pruning.methods.l0 import L0
-from fineprune.pruning.methods.magnitude import Magnitude
-from fineprune.pruning.methods.movement import Movement
+from fineprune.pruning.methods.ranked import Fisher, Magnitude, Movement
 from fineprune.pruning.methods.registry import (
     ALIASES,
     METHODS,
@@ -11,6 +10,7 @@ from fineprune.pruning.methods.registry import (
     method_from_settings,
     settings_of,
 )
+from fineprune.pruning.methods.rules import Scope, Settled
 from fineprune.pruning.methods.soft_movement import SoftMovement
 from fineprune.pruning.methods.threshold import Threshold
 
@@ -18,9 +18,13 @@ __all__ = [
     "ALIASES",
     "L0",
     "METHODS",
+    "Fisher",
     "Magnitude",
+    "Matrix",
     "Method",
     "Movement",
+    "Scope",
+    "Settled",
     "SoftMovement",
     "Threshold",
     "method_at_threshold",

@@ -2,39 +2,63 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self, final
+from functools import cached_property
+from typing import Any, ClassVar, Self, final
 
+import torch
 from torch import Tensor
 from typing_extensions import override
 
-from fineprune.core.gates import expected_gates, sample_noise, sampled_gates
-from fineprune.core.penalties import open_gate_penalty
+from fineprune.core.control import PenaltyController
+from fineprune.core.gates import (
+    CLOSED,
+    expected_gates,
+    gated_weight,
+    sample_noise,
+    sampled_gates,
+)
+from fineprune.core.penalties import mean_over_matrices, mean_over_weights, open_gate_penalty
 from fineprune.core.schedules import Schedule, constant
 from fineprune.pruning.levels import Level, ScoreCut
-from fineprune.pruning.methods.base import Method
-from fineprune.pruning.methods.scores import full_scores, required
+from fineprune.pruning.methods.base import (
+    Matrix,
+    Method,
+    full_scores,
+    require_one_of,
+    scores_of,
+)
+from fineprune.pruning.methods.rules import OpenGates, Rule, ShiftedGates
 
 
 @final
 @dataclass(frozen=True)
-class L0(Method):
+class L0(Method[Any]):
     """Multiplies weights by hard-concrete gates and pays for those that open (Louizos et al. 2018).
 
-    The gates are their own level: one that is 0 prunes, and others scale their weight. Nothing is
-    scheduled.
+    A gate that is 0 prunes, and others scale their weight. Give exactly one of `keep` and
+    `final_lambda`:
+
+    - With `final_lambda`, as in the paper, nothing is scheduled, and how much is kept depends on
+      lambda. The penalty is a mean over matrices of means.
+    - With `keep`, a controller sets lambda so that the share of open gates falls to that fraction
+      while the level moves, and a shift of all gates makes it exact. The penalty is a mean over
+      weights.
 
     Attributes:
         final_lambda: weight of the penalty, from the first step on.
         initial_score: where all scores start; 2.197 opens nine gates of ten.
+        keep: fraction of the weights kept in the end.
     """
 
     name: ClassVar[str] = "l0"
-    final_lambda: float
+    learns_scores: ClassVar[bool] = True
+    final_lambda: float | None = None
     initial_score: float = 2.197
+    keep: float | None = None
 
     def __post_init__(self) -> None:
-        if self.final_lambda < 0:
-            raise ValueError(f"final_lambda must not be negative, found {self.final_lambda}")
+        require_one_of(self.name, keep=self.keep, final_lambda=self.final_lambda)
+        _ = self.rule  # which checks the other fields
 
     @override
     @classmethod
@@ -42,45 +66,66 @@ class L0(Method):
         return cls(final_lambda=0.0)
 
     @override
-    @property
-    def initial_level(self) -> Level:
-        return ScoreCut(0.0)
+    @cached_property
+    def rule(self) -> Rule[Any]:
+        return OpenGates(CLOSED) if self.keep is None else ShiftedGates(self.keep, CLOSED)
 
     @override
-    @property
-    def final_level(self) -> Level:
-        return ScoreCut(0.0)
-
-    @override
-    def level(self, value: float) -> Level:
-        return ScoreCut(0.0)
+    def matrix_level(self, value: float) -> ScoreCut:
+        return ScoreCut(value)  # by how much the gates are shifted
 
     @override
     def initial_scores(self, weight: Tensor) -> Tensor:
         return full_scores(weight, self.initial_score)
 
     @override
-    def mask(self, weight: Tensor, scores: Tensor | None, level: Level) -> Tensor:
-        return expected_gates(required(scores))
+    def importance(self, matrix: Matrix) -> Tensor:
+        return scores_of(matrix)
+
+    @override
+    def draw(self, scores: Tensor | None, level: Level, generator: torch.Generator) -> Tensor:
+        learned = _shifted(scores, level)
+        return sampled_gates(learned, sample_noise(learned, generator))
 
     @override
     def masked_weight(
-        self, weight: Tensor, scores: Tensor | None, level: Level, *, training: bool
+        self,
+        weight: Tensor,
+        scores: Tensor | None,
+        mask: Tensor,
+        level: Level,
+        drawn: Tensor | None = None,
     ) -> Tensor:
-        learned = required(scores)
-        gates = (
-            sampled_gates(learned, sample_noise(learned)) if training else expected_gates(learned)
-        )
-        return weight * gates.to(weight.dtype)
+        if scores is None:
+            return super().masked_weight(weight, scores, mask, level, drawn)
+        gates = expected_gates(_shifted(scores, level)) if drawn is None else drawn
+        return gated_weight(weight, scores, gates, sampled=drawn is not None)
+
+    @override
+    def multiplier(self, scores: Tensor | None, mask: Tensor, level: Level) -> Tensor:
+        return mask if scores is None else expected_gates(_shifted(scores, level))
 
     @override
     def penalty(self, scores: Sequence[Tensor]) -> Tensor:
-        return open_gate_penalty(scores)
+        return open_gate_penalty(
+            scores, mean_over_matrices if self.keep is None else mean_over_weights
+        )
 
     @override
     def level_schedule(self, *, begin: int, end: int) -> Schedule:
-        return constant(0.0)
+        return constant(0.0) if self.keep is None else super().level_schedule(begin=begin, end=end)
 
     @override
     def penalty_schedule(self, *, begin: int, end: int) -> Schedule:
-        return constant(self.final_lambda)
+        return constant(self.final_lambda or 0.0)
+
+    @override
+    @property
+    def controller(self) -> PenaltyController | None:
+        return None if self.keep is None else PenaltyController(self.keep)
+
+
+def _shifted(scores: Tensor | None, level: Level) -> Tensor:
+    if scores is None:
+        raise TypeError("this method learns scores, and was given none")
+    return scores.detach() - level.value

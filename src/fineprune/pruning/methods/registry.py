@@ -8,13 +8,12 @@ from typing import Any
 from fineprune.errors import RecipeError
 from fineprune.pruning.methods.base import Method
 from fineprune.pruning.methods.l0 import L0
-from fineprune.pruning.methods.magnitude import Magnitude
-from fineprune.pruning.methods.movement import Movement
+from fineprune.pruning.methods.ranked import Fisher, Magnitude, Movement
 from fineprune.pruning.methods.soft_movement import SoftMovement
 from fineprune.pruning.methods.threshold import Threshold
 
-METHODS: Mapping[str, type[Method]] = {
-    method.name: method for method in (Magnitude, Movement, SoftMovement, Threshold, L0)
+METHODS: Mapping[str, type[Method[Any]]] = {
+    method.name: method for method in (Fisher, Magnitude, Movement, SoftMovement, Threshold, L0)
 }
 
 ALIASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -28,7 +27,7 @@ ALIASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """Other names, among them those of the original code, and the settings that they imply."""
 
 
-def method_from_settings(settings: Mapping[str, Any]) -> Method:
+def method_from_settings(settings: Mapping[str, Any]) -> Method[Any]:
     """A method from its name and fields, as they stand in a recipe or a checkpoint.
 
     Args:
@@ -44,7 +43,7 @@ def method_from_settings(settings: Mapping[str, Any]) -> Method:
     for key, value in fields.items():
         if key not in known:
             raise RecipeError(f"{key}: {name} has no such setting; it takes {', '.join(known)}")
-        fields[key] = _number(key, value) if known[key].type is float else value
+        fields[key] = _converted(key, value, known[key].type)
     for key, field in known.items():
         if field.default is dataclasses.MISSING and key not in fields:
             raise RecipeError(f"{key}: {name} needs a value for it, and none is given")
@@ -54,7 +53,7 @@ def method_from_settings(settings: Mapping[str, Any]) -> Method:
         raise RecipeError(str(error)) from error
 
 
-def method_at_threshold(name: str, threshold: float | None) -> Method:
+def method_at_threshold(name: str, threshold: float | None) -> Method[Any]:
     """The method behind a checkpoint of the original code, which knew one number: a threshold.
 
     Raises:
@@ -69,17 +68,23 @@ def method_at_threshold(name: str, threshold: float | None) -> Method:
         raise RecipeError(str(error)) from error
 
 
-def settings_of(method: Method) -> dict[str, Any]:
+def settings_of(method: Method[Any]) -> dict[str, Any]:
     """The inverse of `method_from_settings`: plain values, fit for YAML and JSON."""
     return {"name": method.name, **dataclasses.asdict(method)}  # type: ignore[call-overload]
 
 
-def _find(given: object) -> tuple[type[Method], Mapping[str, Any]]:
+def _find(given: object) -> tuple[type[Method[Any]], Mapping[str, Any]]:
     name, implied = ALIASES.get(str(given), (str(given), {}))
     if name not in METHODS:
         allowed = ", ".join([*METHODS, *ALIASES])
         raise RecipeError(f"name: no method is called {given!r}; choose one of {allowed}")
     return METHODS[name], implied
+
+
+def _converted(key: str, value: object, expected: object) -> object:
+    if expected is float or (expected == float | None and value is not None):
+        return _number(key, value)
+    return value
 
 
 def _number(key: str, value: object) -> float:

@@ -54,7 +54,7 @@ def parse_recipe(values: dict[str, Any], source: str) -> Recipe:
         RecipeError: as `read_recipe`.
     """
     try:
-        return _RECIPE.validate_python(values)
+        return _RECIPE.validate_python(values).with_learning_rate()
     except ValidationError as error:
         raise RecipeError(f"{source}: {_sentence(error.errors()[0])}") from error
 

@@ -1,16 +1,17 @@
 """What a recipe may say: one frozen dataclass a section."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.dataclasses import dataclass
 
 from fineprune.errors import RecipeError, TrainingError
 from fineprune.pruning.methods import Method, method_from_settings, settings_of
+from fineprune.pruning.numbers import Count, Fraction, NotNegative, Positive, Seed
+from fineprune.pruning.schedule import PruningSchedule
 from fineprune.training.distillation import Distillation
-from fineprune.training.numbers import Count, NotNegative, Positive, Seed
-from fineprune.training.schedule import PruningSchedule
 from fineprune.training.tasks.registry import TaskSettings
 
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -26,7 +27,21 @@ def _interval(value: object) -> object:
 Interval = Annotated[int | str, BeforeValidator(_interval)]
 
 
-def _method(settings: object) -> Method:
+_SHORT_NAMES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def _precision(value: object) -> object:
+    return _SHORT_NAMES.get(str(value), value)
+
+
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16", "float16"], BeforeValidator(_precision)
+]
+
+_DENSE_LEARNING_RATE = 3e-5
+
+
+def _method(settings: object) -> Method[Any]:
     if isinstance(settings, Method):
         return settings
     if not isinstance(settings, Mapping):
@@ -45,13 +60,16 @@ class PruningSettings:
         method: the method's name and its settings.
         schedule: when the level moves.
         penalty_schedule: when the penalty grows; without it, as the level moves.
+        freeze_after: fraction of the steps after the final density, from which on the masks stay
+            as they are and scores are released; without it, masks move to the end.
         include: patterns of names of further linear layers to prune.
         exclude: patterns of names of layers to leave alone.
     """
 
-    method: Annotated[Method, BeforeValidator(_method), PlainSerializer(settings_of)]
+    method: Annotated[Method[Any], BeforeValidator(_method), PlainSerializer(settings_of)]
     schedule: PruningSchedule = PruningSchedule()
     penalty_schedule: PruningSchedule | None = None
+    freeze_after: Fraction | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
@@ -66,7 +84,8 @@ class TrainingSettings:
         batch_size: examples of one optimizer step, over all processes and accumulated batches.
         accumulation: batches whose gradients are summed for one step; lowers memory.
         evaluation_batch_size: examples of one batch in evaluation, over all processes.
-        learning_rate: of the weights.
+        learning_rate: of the weights. Without one: 3e-5 for a dense run, and for a pruned one as
+            many times that as weights under its method train best at.
         score_learning_rate: of the scores.
         warmup_steps: steps in which both rates rise from 0; below 1, as a fraction of all steps.
             They fall linearly to 0 from there on.
@@ -74,7 +93,9 @@ class TrainingSettings:
         adam_epsilon: Adam's epsilon.
         max_grad_norm: norm to which gradients are clipped; 0 for no clipping.
         freeze_embeddings: whether embeddings stay as they are, as in the paper.
-        precision: of the arithmetic; weights and scores stay float32 in each.
+        precision: of the arithmetic: `auto`, `float32`, `bfloat16` (or `bf16`) or `float16`.
+            Weights and scores stay float32 in each. `auto` times a few steps in float32 and
+            bfloat16, and takes the faster; the run's recipe says which, and a resumed run keeps it.
         seed: of everything random.
         evaluate_every: steps between evaluations, `epoch` or `never`.
         save_every: steps between checkpoints, `epoch` or `never`.
@@ -88,14 +109,14 @@ class TrainingSettings:
     batch_size: Count = 32
     accumulation: Count = 1
     evaluation_batch_size: Count = 64
-    learning_rate: NotNegative = 3e-5
+    learning_rate: NotNegative | None = None
     score_learning_rate: NotNegative = 1e-2
     warmup_steps: NotNegative = 0.1
     weight_decay: NotNegative = 0.0
     adam_epsilon: Positive = 1e-8
     max_grad_norm: NotNegative = 1.0
     freeze_embeddings: bool = False
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Precision = "auto"
     seed: Seed = 92
     evaluate_every: Interval = "epoch"
     save_every: Interval = "epoch"
@@ -141,6 +162,18 @@ class Recipe:
             except TrainingError as error:
                 raise ValueError(str(error)) from error
         return self
+
+    def with_learning_rate(self) -> Self:
+        """The recipe with its learning rate written out, where it left that to the method."""
+        if self.training.learning_rate is not None:
+            return self
+        ratio = self.pruning.method.learning_rate_ratio if self.pruning else 1.0
+        training = replace(self.training, learning_rate=_DENSE_LEARNING_RATE * ratio)
+        return replace(self, training=training)
+
+    def with_precision(self, precision: str) -> Self:
+        """The recipe with its precision written out."""
+        return replace(self, training=replace(self.training, precision=precision))
 
     def check_schedules(self, total_steps: int) -> None:
         """Checks that a run of `total_steps` reaches its final level.

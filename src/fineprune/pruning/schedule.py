@@ -6,7 +6,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from fineprune.errors import TrainingError
-from fineprune.training.numbers import NotNegative, Positive
+from fineprune.pruning.numbers import NotNegative, Positive
 
 
 @final
@@ -24,8 +24,8 @@ class PruningSchedule:
     """
 
     warmup_steps: Positive = 0.1
-    initial_warmup: NotNegative = 1
-    final_warmup: NotNegative = 2
+    initial_warmup: NotNegative = 0.5
+    final_warmup: NotNegative = 4
 
     def window(self, total_steps: int) -> tuple[int, int]:
         """The steps between which the level moves.

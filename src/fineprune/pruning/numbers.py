@@ -18,4 +18,5 @@ _Float: TypeAlias = Annotated[float, BeforeValidator(_number), Field(allow_inf_n
 Count: TypeAlias = Annotated[_Int, Field(ge=1)]
 Seed: TypeAlias = Annotated[_Int, Field(ge=0, lt=2**32)]
 Positive: TypeAlias = Annotated[_Float, Field(gt=0)]
+Fraction: TypeAlias = Annotated[_Float, Field(ge=0, le=1)]
 NotNegative: TypeAlias = Annotated[_Float, Field(ge=0)]

@@ -1,0 +1,86 @@
+"""Pruning under `transformers.Trainer`, as a callback."""
+
+from typing import Any, final
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from typing_extensions import override
+
+from fineprune.pruning.pruner import Pruner
+from fineprune.pruning.schedule import PruningSchedule
+
+
+@final
+class PruningCallback(TrainerCallback):
+    """Moves masks and penalty of a model that a method is attached to, under any `Trainer`.
+
+    As long as the density still falls, no checkpoint counts as the best one, and evaluations use
+    up no patience of early stopping: a model that is pruned less is better, and not what was asked
+    for.
+
+    Args:
+        schedule: when the level moves.
+        penalty_schedule: when the penalty grows; None for the same.
+        freeze_after: fraction of the steps after the final density from which on masks stay.
+        penalty_in_loss: whether the trainer adds `Pruner.penalty` to its loss
+            (`FinePruningMixin` does). Otherwise the callback adds its gradient to that of the
+            scores before each step of the optimizer.
+
+    Attributes:
+        pruner: what moves masks and penalty; None before training.
+    """
+
+    def __init__(
+        self,
+        schedule: PruningSchedule | None = None,
+        *,
+        penalty_schedule: PruningSchedule | None = None,
+        freeze_after: float | None = None,
+        penalty_in_loss: bool = False,
+    ) -> None:
+        self.pruner: Pruner | None = None
+        self._schedules = (schedule or PruningSchedule(), penalty_schedule)
+        self._freeze_after = freeze_after
+        self._penalty_in_loss = penalty_in_loss
+
+    @override
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        schedule, penalty_schedule = self._schedules
+        self.pruner = Pruner(
+            kwargs["model"],
+            kwargs["optimizer"],
+            total_steps=state.max_steps,
+            schedule=schedule,
+            penalty_schedule=penalty_schedule,
+            freeze_after=self._freeze_after,
+            step=state.global_step,
+        )
+
+    @override
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if not self._penalty_in_loss:
+            self._running.add_penalty_gradient()
+
+    @override
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._running.step()
+
+    @override
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if not self._running.has_final_density:
+            state.best_metric = None
+            state.best_global_step = None
+            state.best_model_checkpoint = None
+
+    @property
+    def _running(self) -> Pruner:
+        if self.pruner is None:
+            raise RuntimeError("training has not begun")
+        return self.pruner

@@ -1,0 +1,194 @@
+"""Moves masks and penalty as training goes on, in any loop."""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from fineprune.core.schedules import Schedule
+from fineprune.errors import TrainingError
+from fineprune.pruning.masks import Masks, second_moment_of
+from fineprune.pruning.parameters import require_own_group
+from fineprune.pruning.schedule import PruningSchedule
+
+
+@final
+class Pruner:
+    """What a training loop has to call beside its optimizer.
+
+    ```python
+    attach(model, SoftMovement(keep=0.05))
+    optimizer = torch.optim.AdamW(parameter_groups(model, learning_rate=2e-4))
+    pruner = Pruner(model, optimizer, total_steps=len(loader))
+    for batch in loader:
+        loss = model(**batch).loss + pruner.penalty()
+        loss.backward()
+        optimizer.step()
+        pruner.step()  # after the optimizer's step, before its gradients are cleared
+        optimizer.zero_grad()
+    ```
+
+    Level and penalty are functions of the step alone, and what else there is to remember stands in
+    the model's buffers. So a loop that resumes restores model and optimizer, and gives its step.
+
+    Args:
+        model: after `attach`, and after whatever wraps or shards it.
+        optimizer: what trains it; its scores are in a group of their own (`parameter_groups`).
+        total_steps: optimizer steps of the whole run.
+        schedule: when the level moves.
+        penalty_schedule: when the penalty grows; None for the same.
+        freeze_after: fraction of the steps after the final density, from which on masks stay as
+            they are, and scores with their optimizer state are released; None for never.
+        step: optimizer steps that were made before.
+
+    Raises:
+        TargetError: the model has no masks.
+        TrainingError: the schedule does not fit into the steps, or the optimizer would train
+            scores like weights.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        total_steps: int,
+        schedule: PruningSchedule | None = None,
+        penalty_schedule: PruningSchedule | None = None,
+        freeze_after: float | None = None,
+        step: int = 0,
+    ) -> None:
+        self.masks = Masks.of(model)
+        self._optimizer = optimizer
+        self._window = (schedule or PruningSchedule()).window(total_steps)
+        begin, end = (penalty_schedule or schedule or PruningSchedule()).window(total_steps)
+        require_own_group(self.masks.scores(), optimizer)
+        method = self.masks.method
+        self._level: Schedule = method.level_schedule(begin=self._window[0], end=self._window[1])
+        self._penalty: Schedule = method.penalty_schedule(begin=begin, end=end)
+        self._freeze_step = _freeze_step(self._window[1], total_steps, freeze_after)
+        self._step = step
+        self._start()
+
+    @property
+    def has_final_density(self) -> bool:
+        """Whether the level has reached its end."""
+        return self._step >= self._window[1]
+
+    @property
+    def penalty_weight(self) -> float:
+        """Lambda of the coming step."""
+        if self.masks.frozen:
+            return 0.0
+        steering = self.masks.steering
+        return self._penalty(self._step) if steering is None else steering.penalty_weight
+
+    def penalty(self) -> Tensor:
+        """The term to add to the loss, once for each optimizer step: a scalar with gradient.
+
+        In a loop that accumulates gradients, add it to one of the batches only.
+        """
+        penalty = self.masks.penalty() if self.penalty_weight else None
+        return torch.zeros(()) if penalty is None else self.penalty_weight * penalty
+
+    def add_penalty_gradient(self) -> None:
+        """Adds the penalty to the gradients of the scores: for loops whose loss has no such term.
+
+        To be called once an optimizer step, after the last backward pass.
+        """
+        scores = self.masks.scores()
+        if not scores or not self.penalty_weight:
+            return
+        with torch.enable_grad():
+            gradients = torch.autograd.grad(self.penalty(), scores)
+        for score, gradient in zip(scores, gradients, strict=True):
+            score.grad = gradient if score.grad is None else score.grad.add_(gradient)
+
+    def step(self) -> None:
+        """Moves masks and penalty to what the next step needs.
+
+        To be called after each step of the optimizer, before the gradients are cleared.
+
+        Raises:
+            TrainingError: the method ranks weights by gradients, and these were cleared before.
+        """
+        self._observe()
+        self._step += 1
+        if self._freeze_step is not None and self._step >= self._freeze_step:
+            self._freeze()
+        if self._is_due():
+            self.masks.update(self.masks.method.level(self._level(self._step)), self._optimizer)
+        else:
+            self.masks.apply_in_place()
+            self.masks.mark_fresh()
+        self._steer()
+        self.masks.draw(self._step)
+
+    def _start(self) -> None:
+        """Makes the masks of the first step; those of a run that goes on were loaded with it."""
+        method = self.masks.method
+        if method.updates is None and not self.masks.frozen:
+            self.masks.update(method.level(self._level(self._step)))
+        else:
+            self.masks.mark_fresh()
+        if method.controller is not None and self._step == 0:
+            self.masks.steering = method.controller.start(self._share())
+        self.masks.draw(self._step)
+
+    def _is_due(self) -> bool:
+        """Whether the masks are made anew at this step."""
+        updates = self.masks.method.updates
+        if updates is None:
+            return not self.masks.frozen
+        begin, end = self._window
+        interval = max(1, (end - begin) // updates)
+        since = self._step - begin
+        return self._step == end or (begin <= self._step < end and since % interval == 0)
+
+    def _observe(self) -> None:
+        """Keeps the running mean of squared gradients that an optimizer does not."""
+        if not self.masks.method.needs_second_moment or self._step >= self._window[1]:
+            return
+        for one in self.masks:
+            if second_moment_of(one.weight, self._optimizer) is None:
+                if one.weight.grad is None:
+                    raise TrainingError(
+                        f"{self.masks.method.name} ranks weights by their gradients, and "
+                        f"{one.name} has none: call Pruner.step() after optimizer.step() and "
+                        f"before optimizer.zero_grad()"
+                    )
+                one.mask.observe(one.weight.grad)
+
+    def _steer(self) -> None:
+        controller, last = self.masks.method.controller, self.masks.steering
+        if controller is None or last is None or self.masks.frozen:
+            return
+        begin, end = self._window
+        self.masks.steering = controller.steered(
+            last, self._share(), step=self._step, begin=begin, end=end
+        )
+
+    @torch.no_grad()
+    def _share(self) -> float:
+        """The share of gates that are expected to be open: what the penalty is the mean of."""
+        penalty = self.masks.penalty()
+        return 1.0 if penalty is None else float(penalty)
+
+    def _freeze(self) -> None:
+        if self.masks.frozen:
+            return
+        scores = self.masks.scores()
+        self.masks.freeze()
+        released = {id(score) for score in scores}
+        for group in self._optimizer.param_groups:
+            group["params"] = [p for p in group["params"] if id(p) not in released]
+        for score in scores:
+            self._optimizer.state.pop(score, None)
+
+
+def _freeze_step(final: int, total: int, freeze_after: float | None) -> int | None:
+    if freeze_after is None:
+        return None
+    if not 0 <= freeze_after <= 1:
+        raise TrainingError(f"freeze_after must lie within 0 to 1, found {freeze_after}")
+    return final + round(freeze_after * (total - final))

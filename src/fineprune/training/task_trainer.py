@@ -1,0 +1,87 @@
+"""The trainer of recipes: it evaluates a task by the task's own sets and metrics."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from transformers import PreTrainedModel, Trainer, TrainingArguments
+from typing_extensions import override
+
+from fineprune.training.checkpoints import CompletionCallback
+from fineprune.training.mixin import FinePruningMixin
+from fineprune.training.tasks.base import EvaluationSet, Logits, Metrics
+
+
+def metric_name(evaluation_set: EvaluationSet, metric: str) -> str:
+    """What a metric of one set is called among those of all; sets without a name add none."""
+    return f"{evaluation_set.name}_{metric}" if evaluation_set.name else metric
+
+
+@final
+class TaskTrainer(FinePruningMixin, Trainer):
+    """Fine-prunes a model on a task.
+
+    Args:
+        model: the model, after `attach` if it is to be pruned.
+        args: as for `transformers.Trainer`.
+        evaluation_sets: the task's sets to evaluate on, in place of `eval_dataset` and
+            `compute_metrics`.
+        **kwargs: passed on to `FinePruningMixin` and `transformers.Trainer`.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: TrainingArguments,
+        *,
+        evaluation_sets: Sequence[EvaluationSet] = (),
+        **kwargs: Any,
+    ) -> None:
+        if evaluation_sets:
+            kwargs["eval_dataset"] = {one.name: one.features for one in evaluation_sets}
+        super().__init__(model=model, args=args, **kwargs)
+        self.evaluation_sets = tuple(evaluation_sets)
+        self.add_callback(CompletionCallback())
+
+    def logits(self, evaluation_set: EvaluationSet) -> Logits:
+        """The model's head outputs over a whole set, in its order."""
+        predictions = self.predict(evaluation_set.features).predictions
+        return predictions if isinstance(predictions, tuple) else (predictions,)
+
+    def score(self, logits: Sequence[Logits]) -> Metrics:
+        """The task's metrics; names of sets, where there are several, are put before theirs.
+
+        Args:
+            logits: of each evaluation set.
+        """
+        metrics: Metrics = {}
+        for one, its_logits in zip(self.evaluation_sets, logits, strict=True):
+            scores = one.score(its_logits)
+            metrics |= {metric_name(one, name): value for name, value in scores.items()}
+        return metrics
+
+    def predictions(self, logits: Sequence[Logits]) -> Any:
+        """What the task reads from the logits of each evaluation set; JSON-serialisable."""
+        answers = {
+            one.name: one.predictions(its_logits)
+            for one, its_logits in zip(self.evaluation_sets, logits, strict=True)
+        }
+        return answers[""] if answers.keys() == {""} else answers
+
+    @override
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """As in `Trainer`, over the task's own sets. Says density and level."""
+        if eval_dataset is not None or not self.evaluation_sets:
+            return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        logits = [self.logits(one) for one in self.evaluation_sets]
+        scores = {**self.score(logits), **self._level_metrics()}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
