@@ -11,11 +11,11 @@ from transformers.trainer_callback import PrinterCallback
 from fineprune.errors import RecipeError
 from fineprune.pruning.counts import count
 from fineprune.pruning.load import load_model
+from fineprune.tasks.base import Split
 from fineprune.training.arguments import evaluation_arguments
 from fineprune.training.heads import require_head
 from fineprune.training.models import load_tokenizer
 from fineprune.training.recipe import Recipe
-from fineprune.training.tasks.base import Split
 from fineprune.training.trainer import FinePruningTrainer
 from fineprune.wording import listed
 

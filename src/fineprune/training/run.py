@@ -10,6 +10,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from fineprune.pruning.attach import attach
+from fineprune.tasks.base import Task
 from fineprune.training.arguments import joined_processes, training_arguments
 from fineprune.training.checkpoints import last_checkpoint
 from fineprune.training.models import (
@@ -22,7 +23,6 @@ from fineprune.training.models import (
 from fineprune.training.progress import ProgressCallback
 from fineprune.training.recipe import Recipe
 from fineprune.training.run_folder import RunMetrics, claim, conclude, require_usable
-from fineprune.training.tasks.base import Task
 from fineprune.training.trainer import FinePruningTrainer, metric_name
 
 Say = Callable[[str], None]

@@ -12,6 +12,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from typing_extensions import override
 
 from fineprune.pruning.masks import Masks, has_masks
+from fineprune.tasks.base import EvaluationSet, Logits, Metrics
 from fineprune.training.checkpoints import CompletionCallback
 from fineprune.training.distillation import Distillation
 from fineprune.training.divergence import (
@@ -22,7 +23,6 @@ from fineprune.training.divergence import (
 from fineprune.training.label_sets import labels_of, require_same_labels
 from fineprune.training.level_callback import LevelCallback
 from fineprune.training.schedule import PruningSchedule
-from fineprune.training.tasks.base import EvaluationSet, Logits, Metrics
 
 
 def metric_name(evaluation_set: EvaluationSet, metric: str) -> str:

@@ -8,10 +8,10 @@ from pydantic.dataclasses import dataclass
 
 from fineprune.errors import RecipeError, TrainingError
 from fineprune.pruning.methods import Method, method_from_settings, settings_of
+from fineprune.tasks.registry import TaskSettings
 from fineprune.training.distillation import Distillation
 from fineprune.training.numbers import Count, NotNegative, Positive, Seed
 from fineprune.training.schedule import PruningSchedule
-from fineprune.training.tasks.registry import TaskSettings
 
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
