@@ -84,7 +84,7 @@ def test_files_are_read_and_logits_scored(tmp_path: Path, ending: str) -> None:
         f"""{TOKENIZER}
 import numpy as np
 from pydantic import TypeAdapter
-from fineprune.tasks.registry import TaskSettings
+from fineprune.tasks.registry import TaskSettings, load_task
 settings = TypeAdapter(TaskSettings).validate_python(
     dict(
         kind="text-classification",
@@ -94,7 +94,7 @@ settings = TypeAdapter(TaskSettings).validate_python(
         label="l",
     )
 )
-task = settings.load()
+task = load_task(settings)
 (evaluation,) = task.evaluation_sets(Words())
 print(evaluation.features["input_ids"][:], evaluation.score((np.eye(2)[[0, 1, 1]],)))
 """,

@@ -53,7 +53,7 @@ class EvaluationSet:
 
 
 class Task(ABC):
-    """A task with its raw data loaded and checked; made by its settings' `load()`.
+    """A task with its raw data loaded and checked; made by `load_task`.
 
     Attributes:
         head: the head a model needs for this task.
@@ -68,7 +68,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def splits(self) -> frozenset[Split]:
-        """The splits that there is data to evaluate on for."""
+        """The splits that can be evaluated on."""
 
     @abstractmethod
     def training_features(self, tokenizer: Tokenizer) -> Dataset:

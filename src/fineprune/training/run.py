@@ -11,6 +11,7 @@ from transformers.trainer_utils import IntervalStrategy
 
 from fineprune.pruning.attach import attach
 from fineprune.tasks.base import Task
+from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import joined_processes, training_arguments
 from fineprune.training.checkpoints import last_checkpoint
 from fineprune.training.models import (
@@ -48,7 +49,7 @@ def run(
     require_usable(output, recipe, resume=resume)
     processes.wait_for_everyone()  # soon the folder is not empty any more
     set_seed(recipe.training.seed)
-    task = recipe.task.load()
+    task = load_task(recipe.task)
     for note in task.notes if processes.is_main_process else ():
         say(note)
     trainer = _trainer(recipe, task, arguments)

@@ -1,8 +1,5 @@
-"""A tokenizer of whole words, and a cache of data sets that is thrown away."""
+"""A tokenizer of whole words."""
 
-from pathlib import Path
-
-import datasets
 import pytest
 from transformers import PreTrainedTokenizerBase
 
@@ -18,11 +15,3 @@ def tokenizer() -> PreTrainedTokenizerBase:
     Token types are made; inputs of up to 128 tokens are taken.
     """
     return make_tokenizer(WORDS, most_tokens=128)
-
-
-@pytest.fixture
-def dataset_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where `datasets` keeps what it loaded, for one test."""
-    cache = tmp_path / "cache"
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
-    return cache

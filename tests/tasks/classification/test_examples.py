@@ -8,12 +8,13 @@ import pytest
 from fineprune.errors import DataError
 from fineprune.tasks.classification.examples import (
     Columns,
-    class_names,
+    Examples,
     labelled,
     perhaps_labelled,
 )
-from fineprune.tasks.classification.sources import BrokenRow, Table, refuse
+from fineprune.tasks.classification.labels import class_names
 from fineprune.tasks.classification.targets import Classes, Quantity
+from fineprune.tasks.data import BrokenRow, Table, as_column, refuse
 
 COLUMNS = Columns(("text",), "label")
 YES_NO = Classes(("no", "yes"))
@@ -22,7 +23,12 @@ YES_NO = Classes(("no", "yes"))
 def table(columns: Mapping[str, Sequence[Any]], **details: Any) -> Table:
     count = len(next(iter(columns.values())))
     known: dict[str, Any] = {"source": "a.tsv", "unit": "line", "numbers": range(2, count + 2)}
-    return Table(found=tuple(columns), columns=columns, **known | details)
+    arrays = {name: as_column(values) for name, values in columns.items()}
+    return Table(found=tuple(columns), columns=arrays, **known | details)
+
+
+def texts(examples: Examples) -> list[list[str]]:
+    return [column.to_pylist() for column in examples.texts]
 
 
 def test_texts_and_labels_of_several_tables() -> None:
@@ -30,7 +36,7 @@ def test_texts_and_labels_of_several_tables() -> None:
     second = table({"label": ["yes"], "text": ["c"]}, source="b.tsv")
     examples = labelled([first, second], COLUMNS, YES_NO, refuse)
     assert examples.source == "a.tsv, b.tsv"
-    assert examples.texts == (("a", "b", "c"),)
+    assert texts(examples) == [["a", "b", "c"]]
     assert examples.labels is not None
     assert examples.labels.tolist() == [1, 0, 1]
     assert examples.labels.dtype == "int64"
@@ -41,7 +47,7 @@ def test_pairs_of_texts_and_numbers() -> None:
     columns = Columns(("one", "two"), "score")
     raw = table({"one": ["a", "b"], "two": ["c", "d"], "score": ["1.5", 2]})
     examples = labelled([raw], columns, Quantity(), refuse)
-    assert examples.texts == (("a", "b"), ("c", "d"))
+    assert texts(examples) == [["a", "b"], ["c", "d"]]
     assert examples.labels is not None
     assert examples.labels.tolist() == [1.5, 2.0]
     assert examples.labels.dtype == "float32"
@@ -70,7 +76,7 @@ def test_broken_rows(text: object, label: object, reason: str) -> None:
     assert "\n" not in message
     broken: list[BrokenRow] = []
     examples = labelled([raw], COLUMNS, YES_NO, broken.append)
-    assert examples.texts == (("a", "c"),)
+    assert texts(examples) == [["a", "c"]]
     assert [row.place for row in broken] == ["line 3"]
 
 
@@ -82,7 +88,10 @@ def test_a_target_that_is_not_finite() -> None:
 
 def test_nothing_is_left() -> None:
     raw = table({"text": [None], "label": ["yes"]})
-    with pytest.raises(DataError, match="every row is broken"):
+    with pytest.raises(
+        DataError,
+        match="no row can be used; the first, line 2: the text in column 'text' is missing",
+    ):
         labelled([raw], COLUMNS, YES_NO, lambda _: None)
 
 
@@ -102,9 +111,9 @@ def test_a_missing_column(columns: dict[str, list[str]]) -> None:
 )
 def test_a_test_set_need_not_tell_its_labels(columns: dict[str, list[object]]) -> None:
     examples = perhaps_labelled([table(columns)], COLUMNS, YES_NO, refuse)
-    assert examples.texts == (("a", "b"),)
+    assert texts(examples) == [["a", "b"]]
     assert examples.labels is None
-    assert examples.notes == ("a.tsv: labels are not told, so it can be predicted, not scored",)
+    assert examples.notes == ("a.tsv: unlabelled: can be predicted, not scored",)
 
 
 def test_a_test_set_that_tells_some_labels_has_to_tell_all() -> None:
@@ -124,7 +133,7 @@ def test_a_test_set_that_tells_its_labels() -> None:
 def test_blank_texts_are_noted() -> None:
     raw = table({"text": ["", " \t", "a"], "label": ["yes", "no", "no"]})
     examples = labelled([raw], COLUMNS, YES_NO, refuse)
-    assert examples.notes == ("a.tsv: 2 examples have no text but blanks",)
+    assert examples.notes == ("a.tsv: 2 examples are blank",)
 
 
 def test_class_names_are_learned() -> None:

@@ -1,10 +1,19 @@
 """Tokenized features."""
 
+import pyarrow
 import pytest
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from fineprune.errors import RecipeError
-from fineprune.tasks.classification.features import tokenized
+from fineprune.tasks.classification import task
+
+
+def tokenized(
+    texts: tuple[list[str], ...], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> Dataset:
+    columns = tuple(pyarrow.chunked_array([column]) for column in texts)
+    return task.tokenized(columns, tokenizer, max_length)
 
 
 def test_single_texts(tokenizer: PreTrainedTokenizerBase) -> None:

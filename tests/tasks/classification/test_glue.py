@@ -3,8 +3,8 @@
 import pytest
 
 from fineprune.tasks.classification.glue import GLUE, glue_name, hub_splits
-from fineprune.tasks.classification.sources import Source
 from fineprune.tasks.classification.targets import Classes, Quantity
+from fineprune.tasks.data import TableSource
 
 
 def test_every_task_is_there() -> None:
@@ -69,8 +69,8 @@ def test_names_that_are_none(name: str) -> None:
 def test_the_splits_of_mnli() -> None:
     splits = hub_splits("mnli")
 
-    def source(split: str) -> tuple[Source, ...]:
-        return (Source(path="nyu-mll/glue", config="mnli", split=split),)
+    def source(split: str) -> tuple[TableSource, ...]:
+        return (TableSource(path="nyu-mll/glue", config="mnli", split=split),)
 
     assert splits.train == source("train")
     assert splits.validation == {
@@ -87,4 +87,4 @@ def test_the_diagnostic_set_is_for_testing_only() -> None:
     splits = hub_splits("ax")
     assert splits.train == ()
     assert splits.validation == {}
-    assert splits.test == {"": (Source(path="nyu-mll/glue", config="ax", split="test"),)}
+    assert splits.test == {"": (TableSource(path="nyu-mll/glue", config="ax", split="test"),)}

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from fineprune.tasks.classification import ClassificationSettings, Source
+from fineprune.tasks.classification import ClassificationSettings
 from fineprune.tasks.classification.examples import Columns
+from fineprune.tasks.data import TableSource
 
 ADAPTER = TypeAdapter(ClassificationSettings)
 OWN = {"train": "train.tsv", "text": "sentence", "label": "label"}
@@ -20,7 +21,9 @@ def read(**section: Any) -> ClassificationSettings:
 def test_a_glue_task_of_the_hub() -> None:
     settings = read(glue="mnli", max_length=64)
     assert settings.columns == Columns(("premise", "hypothesis"), "label")
-    assert settings.splits.train == (Source(path="nyu-mll/glue", config="mnli", split="train"),)
+    assert settings.splits.train == (
+        TableSource(path="nyu-mll/glue", config="mnli", split="train"),
+    )
     assert set(settings.splits.validation) == {"matched", "mismatched"}
 
 
@@ -33,10 +36,10 @@ def test_a_glue_task_of_local_files() -> None:
         label="gold_label",
     )
     assert settings.columns == Columns(("sentence1", "sentence2"), "gold_label")
-    assert settings.splits.train == (Source(path="a.tsv"), Source(path="b.tsv"))
+    assert settings.splits.train == (TableSource(path="a.tsv"), TableSource(path="b.tsv"))
     assert settings.splits.validation == {
-        "matched": (Source(path="m.tsv"),),
-        "mismatched": (Source(path="n.tsv"), Source(path="o.tsv")),
+        "matched": (TableSource(path="m.tsv"),),
+        "mismatched": (TableSource(path="n.tsv"), TableSource(path="o.tsv")),
     }
     assert settings.splits.test == {}
 
@@ -44,7 +47,7 @@ def test_a_glue_task_of_local_files() -> None:
 def test_own_data() -> None:
     rows = {"path": "data.json", "field": "train", "columns": ["text", "intent"]}
     settings = read(train=rows, validation=rows, text="text", label="intent", labels=[2, True, "a"])
-    source = Source(path="data.json", field="train", columns=("text", "intent"))
+    source = TableSource(path="data.json", field="train", columns=("text", "intent"))
     assert settings.splits.train == (source,)
     assert settings.splits.validation == {"": (source,)}
     assert settings.columns == Columns(("text",), "intent")
@@ -53,10 +56,10 @@ def test_own_data() -> None:
 
 def test_in_python() -> None:
     settings = ClassificationSettings(
-        train=(Source(path="a.tsv"),), text=("a", "b"), label="c", regression=True
+        train=(TableSource(path="a.tsv"),), text=("a", "b"), label="c", regression=True
     )
     assert settings == read(train="a.tsv", text=["a", "b"], label="c", regression=True)
-    assert read(**OWN | {"train": Path("a.tsv")}).train == (Source(path="a.tsv"),)
+    assert read(**OWN | {"train": Path("a.tsv")}).train == (TableSource(path="a.tsv"),)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +89,8 @@ def test_what_is_written_is_read_again(section: dict[str, Any]) -> None:
         (OWN | {"labels": ["x"]}, (), "at least two classes"),
         (OWN | {"labels": ["1", 1]}, (), "each once"),
         (OWN | {"labels": ["x", 1.5]}, ("labels",), "of type float"),
-        (OWN | {"labels": ["x", "y"], "regression": True}, (), "with regression there are none"),
-        (OWN | {"glue": "rte", "regression": True}, (), "settled by glue"),
+        (OWN | {"labels": ["x", "y"], "regression": True}, (), "a regression has none"),
+        (OWN | {"glue": "rte", "regression": True}, (), "glue determines labels"),
         (OWN | {"max_length": 0}, ("max_length",), "greater than 0"),
         (OWN | {"max_length": "long"}, ("max_length",), "valid integer"),
         (OWN | {"broken_rows": "ignore"}, ("broken_rows",), "'refuse' or 'drop'"),
@@ -97,12 +100,12 @@ def test_what_is_written_is_read_again(section: dict[str, Any]) -> None:
         (OWN | {"train": {"file": "a"}}, ("train", 0, "path"), "required"),
         (OWN | {"validation": {"dev": []}}, ("validation", "dev"), "at least 1 item"),
         (OWN | {"validation": {"pth": "a", "field": "b"}}, ("validation", "", 0, "path"), ""),
-        ({"glue": "mnli-mm"}, ("glue",), "no task of GLUE: its tasks are cola, sst2"),
+        ({"glue": "mnli-mm"}, ("glue",), "not a task of GLUE; its tasks are cola, sst2"),
         (OWN | {"train": ""}, ("train", 0, "path"), "at least 1 character"),
-        (OWN | {"train": {"path": "a.tsv", "field": "x"}}, ("train", 0), "field is for a .json"),
+        (OWN | {"train": {"path": "a.tsv", "field": "x"}}, ("train", 0), "field is for .json"),
         (OWN | {"train": {"path": "a.parquet", "columns": ["x"]}}, ("train", 0), "files of rows"),
         (OWN | {"train": {"path": "a/b", "columns": ["x"]}}, ("train", 0), "files of rows"),
-        (OWN | {"train": {"path": "a.tsv", "columns": ["x", "x"]}}, ("train", 0), "twice"),
+        (OWN | {"train": {"path": "a.tsv", "columns": ["x", "x"]}}, ("train", 0), "a name twice"),
         (OWN | {"train": {"path": "a.tsv", "split": "x"}}, ("train", 0), "is a file"),
         (OWN | {"train": {"path": "a.csv.gz", "config": "x"}}, ("train", 0), "is a file"),
     ],
@@ -118,10 +121,10 @@ def test_what_is_refused(section: dict[str, Any], place: tuple[object, ...], wor
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        (Source(path="a.json", field="val"), "a.json[val]"),
-        (Source(path="me/set", config="en", split="train[:9%]"), "me/set[en, train[:9%]]"),
-        (Source(path="a.tsv"), "a.tsv"),
+        (TableSource(path="a.json", field="val"), "a.json[val]"),
+        (TableSource(path="me/set", config="en", split="train[:9%]"), "me/set[en, train[:9%]]"),
+        (TableSource(path="a.tsv"), "a.tsv"),
     ],
 )
-def test_how_a_source_is_called(source: Source, text: str) -> None:
+def test_how_a_source_is_called(source: TableSource, text: str) -> None:
     assert str(source) == text

@@ -8,7 +8,11 @@ import pytest
 from pydantic import TypeAdapter
 from transformers import PreTrainedTokenizerBase
 
-from fineprune.tasks.classification import Classification, ClassificationSettings
+from fineprune.tasks.classification import (
+    Classification,
+    ClassificationSettings,
+    load_classification,
+)
 
 pytestmark = pytest.mark.shared
 ADAPTER = TypeAdapter(ClassificationSettings)
@@ -16,7 +20,7 @@ ADAPTER = TypeAdapter(ClassificationSettings)
 
 def load(**section: Any) -> Classification:
     settings: ClassificationSettings = ADAPTER.validate_python(section)
-    return settings.load()
+    return load_classification(settings)
 
 
 def data(shared: Path, name: str) -> Path:

@@ -13,7 +13,12 @@ from pydantic import TypeAdapter
 from transformers import PreTrainedTokenizerBase
 
 from fineprune.errors import DataError, RecipeError
-from fineprune.tasks.classification import Classification, ClassificationSettings, glue
+from fineprune.tasks.classification import (
+    Classification,
+    ClassificationSettings,
+    glue,
+    load_classification,
+)
 
 ADAPTER = TypeAdapter(ClassificationSettings)
 INTENTS = {
@@ -24,7 +29,7 @@ INTENTS = {
 
 def load(**section: Any) -> Classification:
     settings: ClassificationSettings = ADAPTER.validate_python(section)
-    return settings.load()
+    return load_classification(settings)
 
 
 @pytest.fixture
@@ -242,7 +247,7 @@ def test_mnli_from_the_hub(hub: Path, tokenizer: PreTrainedTokenizerBase) -> Non
     hidden = task.evaluation_sets(tokenizer, "test")
     assert [e.name for e in hidden] == ["matched", "mismatched"]
     assert hidden[0].predictions(logits([0, 5, 0]))[0]["label"] == "neutral"
-    with pytest.raises(DataError, match="does not tell its labels"):
+    with pytest.raises(DataError, match="is unlabelled, as the test sets of GLUE are"):
         hidden[0].score(logits([0, 5, 0]))
 
 
@@ -262,7 +267,7 @@ def test_stsb_from_the_hub(hub: Path, tokenizer: PreTrainedTokenizerBase) -> Non
         "spearman": pytest.approx(-1),
     }
     (test,) = task.evaluation_sets(tokenizer, "test")
-    with pytest.raises(DataError, match="does not tell its labels"):
+    with pytest.raises(DataError, match="is unlabelled, as the test sets of GLUE are"):
         test.score(logits([3], [1]))
 
 

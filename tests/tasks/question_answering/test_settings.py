@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from fineprune.tasks.data import SquadSource
 from fineprune.tasks.question_answering import QuestionAnsweringSettings
-from fineprune.tasks.question_answering.source import Source
 
 SETTINGS = TypeAdapter(QuestionAnsweringSettings)
 
@@ -32,11 +32,11 @@ def test_sources() -> None:
     settings = SETTINGS.validate_python(
         {"train": {"path": "a.JSON", "articles": "0:38"}, "test": "no/squad", "validation": None}
     )
-    assert settings.train == Source("a.JSON", articles="0:38")
+    assert settings.train == SquadSource(path="a.JSON", articles="0:38")
     assert settings.train.is_file
     assert settings.train.article_slice() == slice(0, 38)
     assert str(settings.train) == "a.JSON[0:38]"
-    assert settings.test == Source("no/squad")
+    assert settings.test == SquadSource(path="no/squad")
     assert not settings.test.is_file
     assert settings.test.article_slice() == slice(None)
 
@@ -62,7 +62,7 @@ def test_sources() -> None:
         ({"train": {"articles": ":"}}, "path", "Field required"),
         ({"train": {"path": "a.json", "articles": "1-3"}}, "articles", "match pattern"),
         ({"train": {"path": "a.json", "x": 1}}, "x", "Unexpected keyword"),
-        ({"train": {"path": "no/squad", "articles": ":"}}, "train", "articles is for a .json file"),
+        ({"train": {"path": "no/squad", "articles": ":"}}, "train", "articles is for .json files"),
         ({"train": {"path": "a.json", "split": "x"}}, "train", "config and split are for data"),
     ],
 )

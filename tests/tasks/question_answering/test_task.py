@@ -21,6 +21,7 @@ from fineprune.tasks.base import EvaluationSet, Logits
 from fineprune.tasks.question_answering import (
     QuestionAnswering,
     QuestionAnsweringSettings,
+    load_question_answering,
 )
 from fineprune.tasks.question_answering.windows import WindowShape
 
@@ -29,7 +30,7 @@ Data = dict[str, Any]
 
 
 def load(**values: Any) -> QuestionAnswering:
-    return QuestionAnsweringSettings(**values).load()
+    return load_question_answering(QuestionAnsweringSettings(**values))
 
 
 def logits_at(starts: list[int], ends: list[int], cls: list[int], width: int) -> Logits:
@@ -127,7 +128,7 @@ def test_notes_come_from_all_sets(squad: Data, write: Write) -> None:
     squad["data"][1]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] = 9
     path = write(squad)
     first, second = load(train=path, validation=path).notes
-    assert "not trained on" in first
+    assert "left out of training" in first
     assert "kept" in second
 
 

@@ -1,20 +1,19 @@
 """Text classification and regression: the GLUE tasks, and the user's own data.
 
 ```
-settings.py   the `task:` section of a recipe           -> ClassificationSettings
+settings.py   the `task:` section of a recipe         -> ClassificationSettings
 glue.py       what each GLUE task is
-sources/      files and hub data sets, to tables of raw values
+loading.py    from settings to a task                 -> load_classification
 labels.py     raw labels to names, and their order
-targets.py    what is predicted: classes or a number    -> Classes, Quantity
+targets.py    what is predicted: classes or a number  -> Classes, Quantity
 examples.py   tables to checked examples
-features.py   examples to model inputs
 metrics.py    predictions to metrics
-task.py       all of it behind the task contract        -> Classification
+task.py       features and evaluation sets            -> Classification
 ```
 """
 
+from fineprune.tasks.classification.loading import load_classification
 from fineprune.tasks.classification.settings import ClassificationSettings
-from fineprune.tasks.classification.sources import Source
 from fineprune.tasks.classification.task import Classification
 
-__all__ = ["Classification", "ClassificationSettings", "Source"]
+__all__ = ["Classification", "ClassificationSettings", "load_classification"]

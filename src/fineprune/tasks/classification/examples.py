@@ -1,25 +1,28 @@
 """From tables of raw values to checked examples."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any, Final, TypeAlias
 
-import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
 from fineprune.errors import DataError
-from fineprune.tasks.classification.labels import (
-    UnusableValueError,
-    label_name,
-    ordered,
-)
-from fineprune.tasks.classification.sources import BrokenRow, OnBroken, Table
+from fineprune.tasks.classification.labels import UnusableValueError
 from fineprune.tasks.classification.targets import Target
+from fineprune.tasks.data import BrokenRow, OnBroken, Table
 from fineprune.wording import quoted
 
 Row: TypeAlias = tuple[Any, ...]
+
+_ROWS: Final = 10_000  # as Python objects at a time
+_TEXT: Final = pyarrow.large_string()  # more than 2 GiB in a chunk are no error
+_ADVICE: Final = (
+    ": name the columns under task.text and task.label, "
+    "or give names to a file that has none with `columns`"
+)
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ class Examples:
 
     Attributes:
         source: name of the set in messages: its sources.
-        texts: the texts of all examples; two such lists where the task is about pairs.
-        labels: encoded, of shape `(examples,)`; none where the set does not tell them.
+        texts: the texts of all examples, in Arrow; two columns where the task is about pairs.
+        labels: encoded, of shape `(examples,)`; none if the set is unlabelled.
     """
 
     source: str
-    texts: tuple[Sequence[str], ...]
+    texts: tuple[pyarrow.ChunkedArray, ...]
     labels: NDArray[Any] | None
 
     def __len__(self) -> int:
@@ -61,30 +64,21 @@ class Examples:
     def notes(self) -> tuple[str, ...]:
         """What looks wrong, though it can be used."""
         notes = []
-        together = ("".join(texts) for texts in zip(*self.texts, strict=True))
-        blank = sum(not text.strip() for text in together)
+        rows = (row for batch in batches_of(self.texts) for row in zip(*batch, strict=True))
+        blank = sum(not "".join(row).strip() for row in rows)
         if blank:
-            notes.append(f"{self.source}: {blank} examples have no text but blanks")
+            notes.append(f"{self.source}: {blank} examples are blank")
         if self.labels is None:
-            notes.append(f"{self.source}: labels are not told, so it can be predicted, not scored")
+            notes.append(f"{self.source}: unlabelled: can be predicted, not scored")
         return tuple(notes)
 
 
-def class_names(tables: Iterable[Table], label: str) -> tuple[str, ...]:
-    """The classes as all tables declare them; else those that occur, ordered.
-
-    Raises:
-        DataError: there is no such column.
-    """
-    names: set[str] = set()
-    declared: set[tuple[str, ...] | None] = set()
-    for table in tables:
-        declared.add(table.class_names.get(label))
-        for value in table.column(label):
-            with suppress(UnusableValueError):  # told when the row is checked
-                names.add(label_name(value))
-    common = declared.pop() if len(declared) == 1 else None
-    return ordered(names) if common is None else common
+def batches_of(
+    texts: tuple[pyarrow.ChunkedArray, ...], size: int = _ROWS
+) -> Iterator[tuple[list[str], ...]]:
+    """Columns of texts as Python objects, `size` rows at a time."""
+    for start in range(0, len(texts[0]), size):
+        yield tuple(column.slice(start, size).to_pylist() for column in texts)
 
 
 def labelled(
@@ -99,9 +93,9 @@ def labelled(
     def convert(row: Row) -> Row:
         return (*_checked_texts(columns.text, row[:-1]), target.encode(row[-1]))
 
-    rows = _usable(tables, (*columns.text, columns.label), convert, on_broken)
-    *texts, labels = _transposed(rows, tables)
-    return Examples(_source(tables), tuple(texts), np.array(labels, dtype=target.dtype))
+    types = [*(_TEXT for _ in columns.text), pyarrow.type_for_alias(target.dtype)]
+    *texts, labels = _usable(tables, (*columns.text, columns.label), types, convert, on_broken)
+    return Examples(_source(tables), tuple(texts), labels.to_numpy())
 
 
 def perhaps_labelled(
@@ -112,22 +106,52 @@ def perhaps_labelled(
     Raises:
         DataError: a column of text is missing, or no row can be used.
     """
-    values = [value for table in tables for value in table.columns.get(columns.label, ())]
-    if not all(target.hides(value) for value in values):
+    if not all(_hides_labels(table, columns.label, target) for table in tables):
         return labelled(tables, columns, target, on_broken)
-    rows = _usable(tables, columns.text, partial(_checked_texts, columns.text), on_broken)
-    return Examples(_source(tables), tuple(_transposed(rows, tables)), labels=None)
+    convert = partial(_checked_texts, columns.text)
+    texts = _usable(tables, columns.text, [_TEXT for _ in columns.text], convert, on_broken)
+    return Examples(_source(tables), tuple(texts), labels=None)
+
+
+def _hides_labels(table: Table, label: str, target: Target) -> bool:
+    return label not in table.columns or all(map(target.hides, table.column(label)))
 
 
 def _usable(
-    tables: Iterable[Table],
+    tables: Sequence[Table],
+    names: Sequence[str],
+    types: Sequence[pyarrow.DataType],
+    convert: Callable[[Row], Row],
+    on_broken: OnBroken,
+) -> list[pyarrow.ChunkedArray]:
+    """What `convert` makes of the values in the named columns, of all rows that it accepts."""
+    broken: list[BrokenRow] = []
+
+    def remember(row: BrokenRow) -> None:
+        on_broken(row)
+        broken.append(row)
+
+    rows = _converted(tables, names, convert, remember)
+    batches = []
+    while batch := list(islice(rows, _ROWS)):
+        columns = zip(types, zip(*batch, strict=True), strict=True)
+        batches.append([pyarrow.array(values, type_) for type_, values in columns])
+    if not batches:
+        raise DataError(
+            f"{_source(tables)}: no row can be used; the first, {broken[0].place}: "
+            f"{broken[0].reason}"
+        )
+    return [pyarrow.chunked_array(chunks) for chunks in zip(*batches, strict=True)]
+
+
+def _converted(
+    tables: Sequence[Table],
     names: Sequence[str],
     convert: Callable[[Row], Row],
     on_broken: OnBroken,
 ) -> Iterator[Row]:
-    """What `convert` makes of the values in the named columns, for each row that it accepts."""
     for table in tables:
-        rows = zip(*(table.column(name) for name in names), strict=True)
+        rows = zip(*(table.column(name, _ADVICE) for name in names), strict=True)
         for number, row in zip(table.numbers, rows, strict=True):
             try:
                 yield convert(row)
@@ -150,12 +174,5 @@ def _checked_text(name: str, value: object) -> str:
     return value
 
 
-def _transposed(rows: Iterable[Row], tables: Sequence[Table]) -> list[tuple[Any, ...]]:
-    columns = list(zip(*rows, strict=True))
-    if not columns:
-        raise DataError(f"{_source(tables)}: every row is broken, none can be used")
-    return columns
-
-
-def _source(tables: Iterable[Table]) -> str:
+def _source(tables: Sequence[Table]) -> str:
     return ", ".join(table.source for table in tables)

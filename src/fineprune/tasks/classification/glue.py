@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from fineprune.tasks.classification.sources import Source, Sources, Splits
 from fineprune.tasks.classification.targets import Classes, Quantity, Target
+from fineprune.tasks.data import Sources, Splits, TableSource
 
 HUB_NAME: Final = "nyu-mll/glue"
 LABEL: Final = "label"
@@ -27,7 +27,7 @@ class GlueTask:
         metrics: what its predictions are scored with.
         train: split to train on; none where the task is a diagnostic set only.
         validation: names of the evaluation sets, to splits.
-        test: the same for the test sets, whose labels the hub does not tell.
+        test: the same for the test sets, whose labels the hub hides.
     """
 
     text: tuple[str, ...]
@@ -83,7 +83,7 @@ def glue_name(spelling: str) -> str:
     """
     name = spelling.lower().replace("-", "")
     if name not in GLUE:
-        raise ValueError(f"{spelling!r} is no task of GLUE: its tasks are {', '.join(GLUE)}")
+        raise ValueError(f"{spelling!r} is not a task of GLUE; its tasks are {', '.join(GLUE)}")
     return name
 
 
@@ -92,7 +92,7 @@ def hub_splits(name: str) -> Splits:
     task = GLUE[name]
 
     def sources(split: str) -> Sources:
-        return (Source(path=HUB_NAME, config=name, split=split),)
+        return (TableSource(path=HUB_NAME, config=name, split=split),)
 
     return Splits(
         train=sources(task.train) if task.train else (),

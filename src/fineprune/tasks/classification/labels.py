@@ -1,15 +1,26 @@
-"""Raw labels to names, and the order of names."""
+"""Raw labels to names: what a class is called, which there are, and in which order."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
 
+from fineprune.tasks.data import Table, as_column
 from fineprune.wording import quoted
 
-_WHOLE_NUMBER = re.compile(r"-?[0-9]+")
+_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+")
+_WHOLE_FLOAT: Final = re.compile(r"(0|-?[1-9][0-9]*)\.0")
+_LARGEST: Final = 2**53  # from here on, different integers are the same float
 
 
 class UnusableValueError(ValueError):
-    """A value that a text or a label cannot be made of; its row is broken."""
+    """A value that is no text or no label; its row is broken."""
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value stands for none: null, empty text, or a float that is not a number."""
+    return value is None or value == "" or value != value
 
 
 def label_name(value: object) -> str:
@@ -18,7 +29,7 @@ def label_name(value: object) -> str:
     Raises:
         UnusableValueError: the value is missing, or of another type.
     """
-    if value is None or value == "":
+    if is_missing(value):
         raise UnusableValueError("the label is missing")
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -28,6 +39,65 @@ def label_name(value: object) -> str:
         f"the label {quoted(value)} is of type {type(value).__name__}, "
         "and text or a whole number is expected"
     )
+
+
+def without_fraction(name: str) -> str:
+    """The name of a whole number that was written as a float, as that of the number.
+
+    >>> without_fraction("7.0"), without_fraction("7.5")
+    ('7', '7.5')
+    """
+    return name.removesuffix(".0") if _WHOLE_FLOAT.fullmatch(name) else name
+
+
+def with_whole_labels(table: Table, label: str, known: Collection[str] = ()) -> Table:
+    """The table with its labels as whole numbers, if they are such that became floats.
+
+    pandas makes floats of a column of integers in which a value is missing, and writes them so:
+    `1.0`. All labels have to be whole, or none is touched. Text may also be meant as it is
+    (versions, say), so there the names of the classes decide, and as long as these are not known,
+    whether a value is missing: without that, nothing made floats of integers.
+
+    Args:
+        table: raw values.
+        label: the column; the table may lack it.
+        known: names of the classes; empty if they are to be learned from this table.
+    """
+    values: list[Any] = list(table.column(label)) if label in table.columns else []
+    present = [value for value in values if not is_missing(value)]
+    if not present:
+        return table
+    if all(isinstance(v, float) and v.is_integer() and abs(v) < _LARGEST for v in present):
+        return _with_labels(table, label, [None if is_missing(v) else int(v) for v in values])
+    if not all(isinstance(v, str) and _WHOLE_FLOAT.fullmatch(v) for v in present):
+        return table
+    labels = [None if is_missing(v) else without_fraction(v) for v in values]
+    fits = not {*known} & {*present} and bool({*known} & {*labels})
+    if not (fits if known else len(present) < len(values)):
+        return table
+    note = f"{table.source}: labels such as {present[0]!r} are read as whole numbers"
+    return replace(_with_labels(table, label, labels), notes=(*table.notes, note))
+
+
+def _with_labels(table: Table, label: str, values: Sequence[object]) -> Table:
+    return replace(table, columns={**table.columns, label: as_column(values)})
+
+
+def class_names(tables: Iterable[Table], label: str) -> tuple[str, ...]:
+    """The classes as all tables declare them; else those that occur, ordered.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    names: set[str] = set()
+    declared: set[tuple[str, ...] | None] = set()
+    for table in tables:
+        declared.add(table.class_names.get(label))
+        for value in table.column(label):
+            with suppress(UnusableValueError):  # told when the row is checked
+                names.add(label_name(value))
+    common = declared.pop() if len(declared) == 1 else None
+    return ordered(names) if common is None else common
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:

@@ -1,23 +1,18 @@
 """From settings to a task: every file is read and checked here."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fineprune.errors import DataError
 from fineprune.tasks.base import Split
-from fineprune.tasks.classification.examples import (
-    Examples,
-    class_names,
-    labelled,
-    perhaps_labelled,
-)
+from fineprune.tasks.classification.examples import Examples, labelled, perhaps_labelled
 from fineprune.tasks.classification.glue import GLUE
-from fineprune.tasks.classification.sources import (
+from fineprune.tasks.classification.labels import class_names, with_whole_labels
+from fineprune.tasks.classification.settings import ClassificationSettings
+from fineprune.tasks.classification.targets import Classes, Quantity, Target
+from fineprune.tasks.classification.task import Classification
+from fineprune.tasks.data import (
     BrokenRow,
     Sources,
     Table,
@@ -26,15 +21,10 @@ from fineprune.tasks.classification.sources import (
     refuse,
     with_default_splits,
 )
-from fineprune.tasks.classification.targets import Classes, Quantity, Target
-from fineprune.tasks.classification.task import Classification
 from fineprune.wording import listed
 
-if TYPE_CHECKING:
-    from fineprune.tasks.classification.settings import ClassificationSettings
 
-
-def load(settings: ClassificationSettings) -> Classification:
+def load_classification(settings: ClassificationSettings) -> Classification:
     """Reads and checks all data that the settings name.
 
     Raises:
@@ -43,36 +33,44 @@ def load(settings: ClassificationSettings) -> Classification:
     broken: list[BrokenRow] = []
     on_broken = refuse if settings.broken_rows == "refuse" else broken.append
     columns = settings.columns
+    notes_on_tables: list[str] = []
 
-    def tables(sources: Sources) -> list[Table]:
-        return [read(source, columns.all, on_broken) for source in sources]
+    def tables(sources: Sources, target: Target | None) -> list[Table]:
+        found = [read(source, columns.all, on_broken) for source in sources]
+        if not isinstance(target, Quantity):
+            known = target.known if isinstance(target, Classes) else ()
+            found = [with_whole_labels(table, columns.label, known) for table in found]
+        notes_on_tables.extend(note for table in found for note in table.notes)
+        return found
 
     splits = with_default_splits(settings.splits)
-    train_tables = tables(splits.train)
-    target = _target(settings, train_tables)
+    target = _given_target(settings)
+    train_tables = tables(splits.train, target)
+    target = target or Classes(class_names(train_tables, columns.label))
     train = labelled(train_tables, columns, target, on_broken) if train_tables else None
     evaluation: dict[Split, dict[str, Examples]] = {
         "validation": {
-            name: labelled(tables(sources), columns, target, on_broken)
+            name: labelled(tables(sources, target), columns, target, on_broken)
             for name, sources in splits.validation.items()
         },
         "test": {
-            name: perhaps_labelled(tables(sources), columns, target, on_broken)
+            name: perhaps_labelled(tables(sources, target), columns, target, on_broken)
             for name, sources in splits.test.items()
         },
     }
-    notes = [*notes_on_dropped(broken), *_notes_on_training(train, target)]
+    notes = [*notes_on_tables, *notes_on_dropped(broken), *_notes_on_training(train, target)]
     for examples in chain([train] if train else [], *(s.values() for s in evaluation.values())):
         notes.extend(examples.notes)
     return Classification(target, settings.max_length, train, evaluation, tuple(notes))
 
 
-def _target(settings: ClassificationSettings, train: Sequence[Table]) -> Target:
+def _given_target(settings: ClassificationSettings) -> Target | None:
+    """What is predicted; none where the classes are to be learned from the training set."""
     if settings.glue is not None:
         return GLUE[settings.glue].target
     if settings.regression:
         return Quantity()
-    return Classes(settings.labels or class_names(train, settings.columns.label))
+    return Classes(settings.labels) if settings.labels else None
 
 
 def _notes_on_training(train: Examples | None, target: Target) -> tuple[str, ...]:

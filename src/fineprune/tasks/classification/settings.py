@@ -11,16 +11,14 @@ from pydantic.dataclasses import dataclass
 from fineprune.tasks.classification.examples import Columns
 from fineprune.tasks.classification.glue import GLUE, LABEL, glue_name, hub_splits
 from fineprune.tasks.classification.labels import label_name
-from fineprune.tasks.classification.loading import load
-from fineprune.tasks.classification.sources import Source, Sources, Splits
-from fineprune.tasks.classification.task import Classification
+from fineprune.tasks.data import Sources, Splits, TableSource
 
-_SOURCE_KEYS: Final = frozenset(entry.name for entry in fields(Source))
+_SOURCE_KEYS: Final = frozenset(entry.name for entry in fields(TableSource))
 
 
 def _sources(value: Any) -> Any:
     """One source or several, each a name or a mapping, to a list of mappings."""
-    if isinstance(value, str | PathLike | Mapping | Source):
+    if isinstance(value, str | PathLike | Mapping | TableSource):
         value = [value]
     if not isinstance(value, list | tuple):
         return value
@@ -56,24 +54,24 @@ _NamedSources: TypeAlias = Annotated[
 class ClassificationSettings:
     """Texts or pairs of texts, each with a class or a number: a GLUE task, or the user's own data.
 
-    A source is the name of a file or data set, or a mapping with the keys of `Source`; where one
-    is expected, a list of several is read as one set. `validation` and `test` also take a mapping
-    from names to sources, for evaluation sets that are scored apart:
+    A source is the name of a file or data set, or a mapping with the keys of `TableSource`; where
+    one is expected, a list of several is read as one set. `validation` and `test` also take a
+    mapping from names to sources, for evaluation sets that are scored apart:
     `{matched: dev_matched.tsv, mismatched: dev_mismatched.tsv}`.
 
-    Labels are names: text, or whole numbers or truth values as JSON writes them. Which there are,
-    and in which order, is taken from the first of these that tells: GLUE, `labels`, the training
-    set's own declaration (data sets of the hub), the labels that occur in the training set (in
-    numerical order if all are whole numbers, else sorted as text).
+    Labels are names: text, or whole numbers or truth values as JSON writes them. The classes and
+    their order are those of the first of these that is given: `glue`, `labels`, the training set's
+    own declaration (data sets of the hub), the labels that occur in the training set (in numerical
+    order if all are whole numbers, else sorted as text).
 
     Attributes:
-        kind: what tells this task from others.
-        glue: name of a GLUE task, which settles columns, labels and metrics; without sources, its
-            data are loaded from the hub.
+        kind: which task this is.
+        glue: name of a GLUE task, which determines columns, labels and metrics; without sources,
+            its data are loaded from the hub.
         train: sources to train on. Without them, the task can be evaluated if its labels are known.
         validation: sources to evaluate on during and after training.
-        test: sources to evaluate on at the end; labels may be missing from all of it, which then
-            can be predicted but not scored.
+        test: sources to evaluate on at the end; a test set without any labels can be predicted, not
+            scored.
         text: the column that holds the text, or two for pairs; GLUE has its own default.
         label: the column that holds the label; GLUE has its own default.
         labels: names of the classes, in the order of the model's outputs.
@@ -109,32 +107,24 @@ class ClassificationSettings:
             return hub_splits(self.glue)
         return Splits(self.train, self.validation, self.test)
 
-    def load(self) -> Classification:
-        """Reads and checks all data.
-
-        Raises:
-            DataError: data are missing, malformed, or do not fit these settings.
-        """
-        return load(self)
-
     @model_validator(mode="after")
-    def _labels_are_told_once(self) -> Self:
+    def _labels_are_given_once(self) -> Self:
         if self.glue and (self.labels or self.regression):
-            raise ValueError("labels and regression are settled by glue: leave them out")
+            raise ValueError("glue determines labels and regression: leave these out")
         if self.regression and self.labels:
-            raise ValueError("labels are for classes, and with regression there are none")
+            raise ValueError("labels names classes, and a regression has none")
         if len(set(self.labels)) < len(self.labels) or len(self.labels) == 1:
             raise ValueError("labels has to name at least two classes, each once")
         return self
 
     @model_validator(mode="after")
-    def _own_data_are_described(self) -> Self:
+    def _own_data_is_described(self) -> Self:
         if self.glue:
             return self
         if not (self.text and self.label):
-            raise ValueError("text and label have to name columns (or glue a task of GLUE)")
+            raise ValueError("text and label have to name columns, or glue has to name a task")
         if not (self.train or self.labels or self.regression):
-            raise ValueError("train is needed to learn the labels from; or list them in labels")
+            raise ValueError("train is needed to learn the labels from, or labels to list them")
         if not (self.train or self.validation or self.test):
             raise ValueError("one of train, validation and test has to name data")
         return self

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Final, final
@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fineprune.tasks.base import Head, Logits, Metrics
-from fineprune.tasks.classification.labels import UnusableValueError, label_name
+from fineprune.tasks.classification.labels import (
+    UnusableValueError,
+    is_missing,
+    label_name,
+    without_fraction,
+)
 from fineprune.tasks.classification.metrics import METRICS
 from fineprune.wording import listed, quoted
 
@@ -44,7 +49,7 @@ class Target(ABC):
 
     @abstractmethod
     def hides(self, value: object) -> bool:
-        """Whether a value may stand for a label that is not told, as in the test sets of GLUE."""
+        """Whether a value may stand for a hidden label, as in the test sets of GLUE."""
 
     @abstractmethod
     def absent(self, labels: NDArray[Any]) -> tuple[str, ...]:
@@ -81,6 +86,11 @@ class Classes(Target):
     by_index: bool = False
     dtype: ClassVar[str] = "int64"
 
+    @property
+    def known(self) -> Collection[str]:
+        """All texts that stand for a class."""
+        return self._places.keys()
+
     @cached_property
     def _places(self) -> Mapping[str, int]:
         places = {str(i): i for i in range(len(self.names))} if self.by_index else {}
@@ -109,7 +119,8 @@ class Classes(Target):
 
     def hides(self, value: object) -> bool:
         """No label, or -1 where that is the name of no class."""
-        return value in (None, "") or (str(value) == _HIDDEN and _HIDDEN not in self._places)
+        hidden = without_fraction(str(value)) == _HIDDEN and _HIDDEN not in self.known
+        return hidden or is_missing(value)
 
     def absent(self, labels: NDArray[Any]) -> tuple[str, ...]:
         """Names of the classes that no encoded label stands for."""
@@ -163,7 +174,7 @@ class Quantity(Target):
 
     def hides(self, value: object) -> bool:
         """No label, or -1."""
-        return value in (None, "", -1, "-1", "-1.0") and not isinstance(value, bool)
+        return value in (-1, "-1", "-1.0") or is_missing(value)
 
     def absent(self, labels: NDArray[Any]) -> tuple[str, ...]:
         """None: a number has no classes."""

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import final
+from typing import Final, final
 
-from datasets import Dataset, Value
+import pyarrow
+from datasets import Dataset, Value, concatenate_datasets
 
-from fineprune.errors import DataError
+from fineprune.errors import DataError, RecipeError
 from fineprune.tasks.base import EvaluationSet, Logits, Metrics, Split, Task
-from fineprune.tasks.classification.examples import Examples
-from fineprune.tasks.classification.features import tokenized
+from fineprune.tasks.classification.examples import Examples, batches_of
 from fineprune.tasks.classification.targets import Target
 from fineprune.tasks.tokenizer import Tokenizer
+
+# Texts a call: enough to amortise it, few enough to stay small as lists of Python integers.
+_BATCH: Final = 1000
 
 
 @final
@@ -83,10 +86,50 @@ class Classification(Task):
         )
 
 
+def tokenized(
+    texts: tuple[pyarrow.ChunkedArray, ...], tokenizer: Tokenizer, max_length: int
+) -> Dataset:
+    """Model inputs in memory, one row a text or pair, cut to `max_length` tokens, not padded.
+
+    Of a pair that is too long, tokens are taken from the longer text first.
+
+    Args:
+        texts: one column of texts, or two of equal length for pairs.
+        tokenizer: of the model; its special tokens count as tokens.
+        max_length: most tokens of a row.
+
+    Raises:
+        RecipeError: the tokenizer cannot cut to this length.
+    """
+    _check_length(tokenizer, max_length, pair=len(texts) > 1)
+    encoded = (
+        tokenizer(*batch, truncation=True, max_length=max_length)
+        for batch in batches_of(texts, _BATCH)
+    )
+    # One at a time: a batch is many times larger as Python objects than as a table.
+    return concatenate_datasets(
+        [Dataset.from_dict({name: batch[name] for name in batch}) for batch in encoded]
+    )
+
+
+def _check_length(tokenizer: Tokenizer, max_length: int, pair: bool) -> None:
+    if max_length > tokenizer.model_max_length:
+        raise RecipeError(
+            f"task.max_length is {max_length}, but the tokenizer takes at most "
+            f"{tokenizer.model_max_length} tokens: set it to that or less"
+        )
+    special = tokenizer.num_special_tokens_to_add(pair=pair)
+    if max_length <= special:  # tokenizers would not cut at all
+        raise RecipeError(
+            f"task.max_length is {max_length}, but {special} special tokens have to fit "
+            "beside the text: increase it"
+        )
+
+
 def _score(target: Target, examples: Examples, logits: Logits) -> Metrics:
     if examples.labels is None:
         raise DataError(
-            f"{examples.source} does not tell its labels, as the test sets of GLUE do not: "
+            f"{examples.source} is unlabelled, as the test sets of GLUE are: "
             "write predictions for it, and score on validation data"
         )
     return target.score(logits, examples.labels)

@@ -1,6 +1,7 @@
 """Exact match and F1 as the official SQuAD 1.1 and 2.0 evaluation scripts compute them.
 
-Written anew after `evaluate-v1.1.py` and `evaluate-v2.0.py` (https://rajpurkar.github.io/
+No light library has them: torchmetrics needs PyTorch, `evaluate` downloads its scripts. Written
+anew after `evaluate-v1.1.py` and `evaluate-v2.0.py` (https://rajpurkar.github.io/
 SQuAD-explorer/). The two differ in more than unanswerable questions: version 2.0 drops reference
 answers that normalize to nothing, and gives F1 = 1 where prediction and reference both do.
 """

@@ -106,8 +106,8 @@ def _check_tokenizer(tokenizer: Tokenizer, shape: WindowShape) -> None:
     name = type(tokenizer).__name__
     if not tokenizer.is_fast:
         raise DataError(
-            f"the tokenizer {name} is a slow one and does not tell where its tokens stand in the "
-            f"text; question answering needs a fast one, with a tokenizer.json"
+            f"the tokenizer {name} is a slow one, which does not say where in the text its tokens "
+            f"are; question answering needs a fast one, with a tokenizer.json"
         )
     if tokenizer.cls_token_id is None:
         raise DataError(

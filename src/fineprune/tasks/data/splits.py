@@ -1,13 +1,13 @@
-"""Which sources each split of a task is read from."""
+"""The sources that each split of a task is read from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from fineprune.tasks.classification.sources.hub import split_names
-from fineprune.tasks.classification.sources.source import Source
+from fineprune.tasks.data.arrow import split_names
+from fineprune.tasks.data.source import TableSource
 
-Sources: TypeAlias = tuple[Source, ...]
+Sources: TypeAlias = tuple[TableSource, ...]
 """Sources that are read one after the other, as one set."""
 
 
@@ -27,11 +27,10 @@ class Splits:
 
 
 def with_default_splits(splits: Splits) -> Splits:
-    """Fills in what a data set's own split names tell.
+    """Fills in splits from the names that data sets give theirs.
 
-    A data set that is used without naming a split is used with the split of that name. What is
-    trained on one data set, and names no validation or test data, uses that data set's own, where
-    it has them.
+    A data set without a split is read from the one named after its use. A task that is trained on
+    one data set, and names no validation or test data, uses those of that data set, if it has any.
 
     Raises:
         DataError: the data set cannot be loaded.
@@ -47,7 +46,7 @@ def with_default_splits(splits: Splits) -> Splits:
     )
 
 
-def _own_splits(dataset: Source) -> Splits:
+def _own_splits(dataset: TableSource) -> Splits:
     own = {split: {"": (replace(dataset, split=split),)} for split in split_names(dataset)}
     return Splits(validation=own.get("validation", {}), test=own.get("test", {}))
 

@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 
 from fineprune.errors import DataError
-from fineprune.tasks.question_answering import sets
-from fineprune.tasks.question_answering.checks import drop_misaligned
-from fineprune.tasks.question_answering.examples import Answer, Example, SetName
-from fineprune.tasks.question_answering.sets import (
-    ExampleSet,
-    MisalignedPolicy,
-    read_set,
+from fineprune.tasks.data import SquadSource
+from fineprune.tasks.question_answering import loading
+from fineprune.tasks.question_answering.examples import (
+    Answer,
+    Example,
+    SetName,
+    drop_misaligned,
 )
-from fineprune.tasks.question_answering.source import Source
+from fineprune.tasks.question_answering.loading import ExampleSet, read_set
+from fineprune.tasks.question_answering.settings import MisalignedPolicy
 
 Write = Callable[[object], str]
 Data = dict[str, Any]
@@ -25,7 +26,7 @@ def read(
     unanswerable: bool = False,
     misaligned: MisalignedPolicy = "drop",
 ) -> ExampleSet:
-    return read_set(Source(path), role, unanswerable=unanswerable, misaligned=misaligned)
+    return read_set(SquadSource(path=path), role, unanswerable=unanswerable, misaligned=misaligned)
 
 
 def question(squad: Data, index: int = 0) -> Data:
@@ -40,7 +41,7 @@ def test_clean_data_has_no_notes(squad: Data, write: Write) -> None:
 
 
 def test_slice_of_articles(squad: Data, write: Write) -> None:
-    source = Source(write(squad), articles="-1:")
+    source = SquadSource(path=write(squad), articles="-1:")
     loaded = read_set(source, "train", unanswerable=False, misaligned="refuse")
     assert [example.id for example in loaded.examples] == ["b1"]
 
@@ -48,20 +49,20 @@ def test_slice_of_articles(squad: Data, write: Write) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        (Source("no/squad"), ("no/squad", None, "validation")),
-        (Source("no/squad", config="en", split="test"), ("no/squad", "en", "test")),
+        (SquadSource(path="no/squad"), SquadSource(path="no/squad", split="validation")),
+        (SquadSource(path="no/squad", config="en", split="test"),) * 2,
     ],
 )
 def test_what_is_no_json_file_is_a_data_set(
-    source: Source, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    source: SquadSource, expected: SquadSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
-    def read_hub(*arguments: str) -> tuple[Example, ...]:
-        asked.append(arguments)
+    def read_squad_rows(source: SquadSource) -> tuple[Example, ...]:
+        asked.append(source)
         return (Example("a", "?", "b", (Answer("b", 0),)),)
 
-    monkeypatch.setattr(sets, "read_hub", read_hub)
+    monkeypatch.setattr(loading, "read_squad_rows", read_squad_rows)
     read_set(source, "validation", unanswerable=False, misaligned="drop")
     assert asked == [expected]
 
@@ -80,7 +81,9 @@ def test_duplicate_ids(squad: Data, write: Write) -> None:
 def test_missing_answer_only_where_allowed(squad: Data, write: Write) -> None:
     question(squad, 1)["answers"] = []
     path = write(squad)
-    with pytest.raises(DataError, match=r"squad\.json: question 'n2' has no answer; .*unanswer"):
+    with pytest.raises(
+        DataError, match=r"squad\.json: question 'n2' has no answer; .*set unanswerable"
+    ):
         read(path)
     assert read(path, unanswerable=True).examples[1].answers == ()
 
@@ -95,9 +98,9 @@ def test_misaligned_answer_is_never_trained_on(
     loaded = read(write(squad))
     assert [example.id for example in loaded.examples] == ["n1", "b1"]
     (note,) = loaded.notes
-    assert "1 of 4 answers do not stand in the context" in note
+    assert "1 of 4 answers are not in the context at their answer_start" in note
     assert "question 'n2'" in note
-    assert "drops 1 questions" in note
+    assert "and 1 questions with them" in note
 
 
 def test_question_stays_with_its_other_answer(squad: Data, write: Write) -> None:
@@ -111,13 +114,13 @@ def test_evaluation_keeps_misaligned_answers(squad: Data, write: Write) -> None:
     question(squad, 1)["answers"][0]["answer_start"] += 1
     loaded = read(write(squad), "validation")
     assert len(loaded.examples) == 3
-    assert loaded.notes[0].endswith("kept, for only their text is scored")
+    assert loaded.notes[0].endswith("kept, because only their text is scored")
 
 
 @pytest.mark.parametrize("role", ["train", "validation", "test"])
 def test_refuse_stops_in_any_set(role: SetName, squad: Data, write: Write) -> None:
     question(squad, 1)["answers"][0]["answer_start"] += 1
-    with pytest.raises(DataError, match=r"1 of 4 answers do not .*'n2'.*set misaligned: drop"):
+    with pytest.raises(DataError, match=r"1 of 4 answers are not in .*'n2'.*set misaligned: drop"):
         read(write(squad), role, misaligned="refuse")
 
 

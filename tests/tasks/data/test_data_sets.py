@@ -8,9 +8,9 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from fineprune.errors import DataError
-from fineprune.tasks.classification.sources import (
-    Source,
+from fineprune.tasks.data import (
     Splits,
+    TableSource,
     read,
     refuse,
     with_default_splits,
@@ -38,21 +38,21 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def rows(source: Source) -> list[tuple[object, ...]]:
+def rows(source: TableSource) -> list[tuple[object, ...]]:
     table = read(source, {"text", "label"}, refuse)
-    return list(zip(table.columns["text"], table.columns["label"], strict=True))
+    return list(zip(table.column("text"), table.column("label"), strict=True))
 
 
 def test_classes_are_named_and_hidden_ones_missing(folder: Path) -> None:
-    assert rows(Source(path=str(folder), split="train[:2]")) == [
+    assert rows(TableSource(path=str(folder), split="train[:2]")) == [
         ("train 0", "yes"),
         ("train 1", "no"),
     ]
-    assert rows(Source(path=str(folder), split="test")) == [("test 0", None), ("test 1", None)]
+    assert rows(TableSource(path=str(folder), split="test")) == [("test 0", None), ("test 1", None)]
 
 
 def test_what_is_known_of_the_table(folder: Path) -> None:
-    table = read(Source(path=str(folder), split="train"), {"label"}, refuse)
+    table = read(TableSource(path=str(folder), split="train"), {"label"}, refuse)
     assert table.found == ("text", "label", "idx")
     assert table.class_names == {"label": ("no", "yes")}
     assert (table.unit, list(table.numbers)) == ("row", [1, 2, 3, 4])
@@ -60,24 +60,24 @@ def test_what_is_known_of_the_table(folder: Path) -> None:
 
 def test_nothing_is_left_in_the_folder(folder: Path) -> None:
     before = sorted(folder.rglob("*"))
-    rows(Source(path=str(folder), split="train"))
+    rows(TableSource(path=str(folder), split="train"))
     assert sorted(folder.rglob("*")) == before
 
 
 def test_own_splits_are_used_where_they_exist(folder: Path) -> None:
-    source = Source(path=str(folder))
+    source = TableSource(path=str(folder))
     splits = with_default_splits(Splits(train=(source,)))
-    assert splits.train == (Source(path=str(folder), split="train"),)
+    assert splits.train == (TableSource(path=str(folder), split="train"),)
     assert splits.validation == {}
-    assert splits.test == {"": (Source(path=str(folder), split="test"),)}
+    assert splits.test == {"": (TableSource(path=str(folder), split="test"),)}
 
 
 def test_given_splits_stay() -> None:
-    file, data = Source(path="a.tsv"), Source(path="me/set", split="train[90%:]")
-    splits = Splits(train=(file,), validation={"a": (data,), "b": (Source(path="me/set"),)})
+    file, data = TableSource(path="a.tsv"), TableSource(path="me/set", split="train[90%:]")
+    splits = Splits(train=(file,), validation={"a": (data,), "b": (TableSource(path="me/set"),)})
     assert with_default_splits(splits) == Splits(
         train=(file,),
-        validation={"a": (data,), "b": (Source(path="me/set", split="validation"),)},
+        validation={"a": (data,), "b": (TableSource(path="me/set", split="validation"),)},
     )
 
 
@@ -91,7 +91,7 @@ def test_given_splits_stay() -> None:
 def test_splits_and_configurations_that_are_not_there(
     folder: Path, options: dict[str, Any], words: str
 ) -> None:
-    source = Source(path=str(folder), **options)
+    source = TableSource(path=str(folder), **options)
     with pytest.raises(DataError) as caught:
         read(source, {"text"}, refuse)
     assert str(caught.value).startswith(f"{source} cannot be loaded as a data set")
@@ -101,7 +101,7 @@ def test_splits_and_configurations_that_are_not_there(
 def test_a_file_in_the_folder_that_is_broken(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"text": "a"\n')
     with pytest.raises(DataError, match="cannot be loaded as a data set") as caught:
-        read(Source(path=str(tmp_path), split="train"), {"text"}, refuse)
+        read(TableSource(path=str(tmp_path), split="train"), {"text"}, refuse)
     assert "\n" not in str(caught.value)
 
 
@@ -111,7 +111,7 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(DataError) as caught:
-        read(Source(path="me/set", split="train"), {"text"}, refuse)
+        read(TableSource(path="me/set", split="train"), {"text"}, refuse)
     assert str(caught.value) == (
         "me/set[train] cannot be loaded as a data set of the hub or a folder of one: "
         "Couldn't reach 'me/set' on the Hub; "
@@ -122,4 +122,4 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_of_tsv_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train.tsv").write_text('text\tlabel\n"a\t1\n')
     with pytest.raises(DataError, match=r"name the files themselves, such as .*train\.tsv"):
-        read(Source(path=str(tmp_path), split="train"), {"text"}, refuse)
+        read(TableSource(path=str(tmp_path), split="train"), {"text"}, refuse)

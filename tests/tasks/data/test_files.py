@@ -5,15 +5,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow  # type: ignore[import-untyped]
-import pyarrow.parquet  # type: ignore[import-untyped]
+import pyarrow
+import pyarrow.parquet
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from fineprune.errors import DataError
-from fineprune.tasks.classification.sources import BrokenRow, Source, Table, read, refuse
-from fineprune.tasks.classification.sources.read import READERS
-from fineprune.tasks.classification.sources.source import FILE_SUFFIXES
+from fineprune.tasks.data import READERS, BrokenRow, Table, TableSource, read, refuse
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -28,33 +26,33 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def read_all(source: Source, broken: list[BrokenRow] | None = None) -> Table:
+def read_all(source: TableSource, broken: list[BrokenRow] | None = None) -> Table:
     on_broken = refuse if broken is None else broken.append
     return read(source, {"text", "label"}, on_broken)
 
 
 def rows_of(table: Table) -> list[tuple[object, ...]]:
-    return list(zip(table.columns["text"], table.columns["label"], strict=True))
+    return list(zip(table.column("text"), table.column("label"), strict=True))
 
 
 def test_every_format_has_a_reader() -> None:
-    assert tuple(READERS) == FILE_SUFFIXES
+    assert tuple(READERS) == TableSource.formats
 
 
 def test_a_blank_line_under_one_column_is_not_passed_over(write: Write) -> None:
     path = write("a.tsv", "\ntext\none\n\ntwo\n")
     with pytest.raises(DataError, match="line 4: 0 fields where 1 are expected"):
-        read_all(Source(path=str(path)))
+        read_all(TableSource(path=str(path)))
 
 
 def test_quotes_in_tsv_are_text(write: Write) -> None:
     path = write("a.tsv", 'text\tlabel\n"it \'s\t1\n" \t0\n')
-    assert rows_of(read_all(Source(path=str(path)))) == [("\"it 's", "1"), ('" ', "0")]
+    assert rows_of(read_all(TableSource(path=str(path)))) == [("\"it 's", "1"), ('" ', "0")]
 
 
 def test_lines_are_counted_with_header_blank_lines_and_line_breaks_in_quotes(write: Write) -> None:
     path = write("a.csv", 'text,label\n"two\nlines",1\n\nx,2\n')
-    table = read_all(Source(path=str(path)))
+    table = read_all(TableSource(path=str(path)))
     assert rows_of(table) == [("two\nlines", "1"), ("x", "2")]
     assert (table.unit, list(table.numbers)) == ("line", [2, 5])
 
@@ -69,7 +67,7 @@ def test_lines_are_counted_with_header_blank_lines_and_line_breaks_in_quotes(wri
     ],
 )
 def test_columns_name_what_has_no_header(write: Write, name: str, content: str) -> None:
-    source = Source(path=str(write(name, content)), columns=("text", "label"))
+    source = TableSource(path=str(write(name, content)), columns=("text", "label"))
     table = read_all(source)
     assert rows_of(table) == [("a", "x"), ("b", "y")]
     assert list(table.numbers) == [1, 2]
@@ -77,12 +75,12 @@ def test_columns_name_what_has_no_header(write: Write, name: str, content: str) 
 
 def test_a_field_of_a_json_object(write: Write) -> None:
     path = write("a.json", '{"train": [{"text": "a", "label": 1}], "version": 2}')
-    assert rows_of(read_all(Source(path=str(path), field="train"))) == [("a", 1)]
+    assert rows_of(read_all(TableSource(path=str(path), field="train"))) == [("a", 1)]
 
 
 def test_keys_may_come_in_any_order_and_be_missing(write: Write) -> None:
     path = write("a.jsonl", '{"label": 1}\n\n{"more": 0, "text": "b", "label": 2}\n')
-    table = read_all(Source(path=str(path)))
+    table = read_all(TableSource(path=str(path)))
     assert rows_of(table) == [(None, 1), ("b", 2)]
     assert table.found == ("label", "more", "text")
     assert list(table.numbers) == [1, 3]
@@ -93,7 +91,7 @@ def test_parquet_of_any_text_type(tmp_path: Path) -> None:
     text = pyarrow.array(["a", None], pyarrow.large_string())
     label = pyarrow.array(["x", "y"]).dictionary_encode()
     pyarrow.parquet.write_table(pyarrow.table({"text": text, "label": label}), path)
-    assert rows_of(read_all(Source(path=str(path)))) == [("a", "x"), (None, "y")]
+    assert rows_of(read_all(TableSource(path=str(path)))) == [("a", "x"), (None, "y")]
 
 
 def test_class_names_in_parquet(tmp_path: Path) -> None:
@@ -102,7 +100,7 @@ def test_class_names_in_parquet(tmp_path: Path) -> None:
     Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features).to_parquet(
         path
     )
-    table = read_all(Source(path=str(path)))
+    table = read_all(TableSource(path=str(path)))
     assert rows_of(table) == [("a", "yes"), ("b", "no"), ("c", None)]
     assert table.class_names == {"label": ("no", "yes")}
 
@@ -120,7 +118,7 @@ def test_class_names_in_parquet(tmp_path: Path) -> None:
     ],
 )
 def test_broken_rows(write: Write, name: str, content: str, place: str, words: str) -> None:
-    source = Source(path=str(write(name, content)))
+    source = TableSource(path=str(write(name, content)))
     with pytest.raises(DataError) as caught:
         read_all(source)
     message = str(caught.value)
@@ -137,7 +135,7 @@ def test_broken_rows(write: Write, name: str, content: str, place: str, words: s
     ],
 )
 def test_broken_arrays(write: Write, content: str, words: str) -> None:
-    source = Source(path=str(write("a.json", content)), columns=("text", "label"))
+    source = TableSource(path=str(write("a.json", content)), columns=("text", "label"))
     with pytest.raises(DataError, match=words):
         read_all(source)
 
@@ -145,7 +143,7 @@ def test_broken_arrays(write: Write, content: str, words: str) -> None:
 def test_broken_rows_can_be_left_out(write: Write) -> None:
     broken: list[BrokenRow] = []
     path = write("a.tsv", "text\tlabel\na\nb\t1\nc\t2\t3\nd\t4\n")
-    table = read_all(Source(path=str(path)), broken)
+    table = read_all(TableSource(path=str(path)), broken)
     assert rows_of(table) == [("b", "1"), ("d", "4")]
     assert list(table.numbers) == [3, 5]
     assert [(row.source, row.place) for row in broken] == [
@@ -167,14 +165,14 @@ EMPTY = {
 @pytest.mark.parametrize("name", EMPTY)
 def test_empty_files(write: Write, name: str) -> None:
     with pytest.raises(DataError, match=rf"{name} is empty"):
-        read_all(Source(path=str(write(name, EMPTY[name]))))
+        read_all(TableSource(path=str(write(name, EMPTY[name]))))
 
 
 def test_an_empty_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"text": pyarrow.array([], pyarrow.string())}), path)
     with pytest.raises(DataError, match=r"a\.parquet is empty"):
-        read_all(Source(path=str(path)))
+        read_all(TableSource(path=str(path)))
 
 
 @pytest.mark.parametrize(
@@ -190,11 +188,11 @@ def test_an_empty_parquet_file(tmp_path: Path) -> None:
         ("a.json", "[" * 100_000, "is not JSON that can be read"),
         ("a.json", "[" + "1" * 10_000 + "]", "is not JSON that can be read"),
         ("a.parquet", "PAR1 no", "cannot be read as Parquet"),
-        ("a.tsv.gz", "text\tlabel\n", "is not a whole gzip file"),
+        ("a.tsv.gz", "text\tlabel\n", "is not a complete gzip file"),
         (
             "a.tsv.gz",
             gzip.compress(b"text\tlabel\na\t1\n", mtime=0)[:-9],
-            "is not a whole gzip file",
+            "is not a complete gzip file",
         ),
         ("a.xlsx", "PK", "its name has to end in .tsv, .csv, .json, .jsonl, .parquet"),
     ],
@@ -202,7 +200,7 @@ def test_an_empty_parquet_file(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(
     write: Write, name: str, content: str | bytes, words: str
 ) -> None:
-    source = Source(path=str(write(name, content)))
+    source = TableSource(path=str(write(name, content)))
     with pytest.raises(DataError) as caught:
         read_all(source)
     message = str(caught.value)
@@ -213,32 +211,32 @@ def test_files_that_cannot_be_read(
 
 @pytest.mark.parametrize("document", [{"test": []}, []])
 def test_a_field_that_is_not_there(write: Write, document: object) -> None:
-    source = Source(path=str(write("a.json", json.dumps(document))), field="train")
+    source = TableSource(path=str(write("a.json", json.dumps(document))), field="train")
     with pytest.raises(DataError, match="has no field 'train'"):
         read_all(source)
 
 
 def test_a_field_that_is_no_array(write: Write) -> None:
-    source = Source(path=str(write("a.json", '{"train": 5}')), field="train")
+    source = TableSource(path=str(write("a.json", '{"train": 5}')), field="train")
     with pytest.raises(DataError, match="holds 5, not an array of rows"):
         read_all(source)
 
 
-@pytest.mark.parametrize("suffix", [*FILE_SUFFIXES, ".tsv.gz"])
+@pytest.mark.parametrize("suffix", [*TableSource.formats, ".tsv.gz"])
 def test_missing_files(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(DataError, match="there is no such file"):
-        read_all(Source(path=str(tmp_path / f"a{suffix}")))
+        read_all(TableSource(path=str(tmp_path / f"a{suffix}")))
 
 
-@pytest.mark.parametrize("suffix", FILE_SUFFIXES)
+@pytest.mark.parametrize("suffix", TableSource.formats)
 def test_folders_that_are_named_like_files(tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / f"a{suffix}"
     folder.mkdir()
     with pytest.raises(DataError, match="cannot be read"):
-        read_all(Source(path=str(folder)))
+        read_all(TableSource(path=str(folder)))
 
 
 def test_a_column_that_is_not_there(write: Write) -> None:
-    table = read_all(Source(path=str(write("a.csv", "text;label\na;1\n"))))
+    table = read_all(TableSource(path=str(write("a.csv", "text;label\na;1\n"))))
     with pytest.raises(DataError, match="has no column 'text', only 'text;label'"):
         table.column("text")

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-import pyarrow  # type: ignore[import-untyped]
-import pyarrow.parquet  # type: ignore[import-untyped]
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fineprune.tasks.classification.sources import Source, read, refuse
+from fineprune.tasks.data import TableSource, read, refuse
 
 Rows = list[tuple[str, str]]
 Write = Callable[[Path, Rows], None]
@@ -96,9 +96,9 @@ def test_text_comes_back(
     rows = data.draw(st.lists(st.tuples(texts, texts), min_size=1, max_size=8))
     path = fresh(ending)
     write(path, rows)
-    table = read(Source(path=str(path)), {"text", "label"}, refuse)
+    table = read(TableSource(path=str(path)), {"text", "label"}, refuse)
     assert table.found == NAMES
-    assert list(zip(table.columns["text"], table.columns["label"], strict=True)) == rows
+    assert list(zip(table.column("text"), table.column("label"), strict=True)) == rows
     assert len(table) == len(rows)
 
 
@@ -108,6 +108,6 @@ def test_only_what_is_wanted_is_kept(
 ) -> None:
     path = fresh(ending)
     write(path, [("a", "b")])
-    table = read(Source(path=str(path)), {"label", "other"}, refuse)
+    table = read(TableSource(path=str(path)), {"label", "other"}, refuse)
     assert table.found == NAMES
-    assert {name: list(values) for name, values in table.columns.items()} == {"label": ["b"]}
+    assert {name: list(table.column(name)) for name in table.columns} == {"label": ["b"]}

@@ -5,9 +5,14 @@ import datasets
 import pytest
 
 from fineprune.errors import DataError
-from fineprune.tasks.question_answering import hub
+from fineprune.tasks.data import SquadSource
 from fineprune.tasks.question_answering.examples import Answer, Example
-from fineprune.tasks.question_answering.hub import read_hub
+from fineprune.tasks.question_answering.formats import read_squad_rows
+
+
+def read_rows(path: str, split: str) -> tuple[Example, ...]:
+    return read_squad_rows(SquadSource(path=path, split=split))
+
 
 ROWS = [
     {
@@ -41,7 +46,7 @@ def save(rows: list[dict[str, Any]], folder: Path) -> str:
 
 
 def test_reads_a_folder_in_row_format(folder: Path) -> None:
-    examples = read_hub(save(ROWS, folder), None, "train")
+    examples = read_rows(save(ROWS, folder), "train")
     assert examples == (
         Example(
             "b1",
@@ -54,43 +59,45 @@ def test_reads_a_folder_in_row_format(folder: Path) -> None:
 
 
 def test_missing_split_is_one_line(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"bees: split 'test' cannot be loaded \(.*test"):
-        read_hub(save(ROWS, folder), None, "test")
+    with pytest.raises(DataError, match=r"bees\[test\] cannot be loaded as a data set .*: .*test"):
+        read_rows(save(ROWS, folder), "test")
 
 
 def test_missing_column_is_named(folder: Path) -> None:
     rows = [{key: value for key, value in row.items() if key != "context"} for row in ROWS]
-    with pytest.raises(DataError, match="no column 'context'; found id, title, question, answers"):
-        read_hub(save(rows, folder), None, "train")
+    with pytest.raises(
+        DataError, match="no column 'context', only 'id', 'title', 'question', 'answers'"
+    ):
+        read_rows(save(rows, folder), "train")
 
 
 def test_wrong_type_names_the_row(folder: Path) -> None:
     rows = [{**row, "answers": "honey"} for row in ROWS]
-    with pytest.raises(DataError, match="row 0 of 'train': answers: input should be a valid dict"):
-        read_hub(save(rows, folder), None, "train")
+    with pytest.raises(DataError, match=r"\[train\], row 1: answers: input should be a valid dict"):
+        read_rows(save(rows, folder), "train")
 
 
 def test_texts_without_starts(folder: Path) -> None:
     rows = [ROWS[1], {**ROWS[0], "answers": {"text": ["honey"], "answer_start": []}}]
-    with pytest.raises(DataError, match="row 1 of 'train': answers has 1 text and 0 answer_start"):
-        read_hub(save(rows, folder), None, "train")
+    with pytest.raises(DataError, match=r"\[train\], row 2: answers has 1 text and 0 answer_start"):
+        read_rows(save(rows, folder), "train")
 
 
 def test_damaged_file_is_one_line_with_its_cause(folder: Path) -> None:
     (folder / "train.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(DataError, match=r"split 'train' cannot be loaded \(Parquet"):
-        read_hub(str(folder), None, "train")
+    with pytest.raises(DataError, match=r"\[train\] cannot be loaded as a data set .*: Parquet"):
+        read_rows(str(folder), "train")
 
 
 def test_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(name: str, config: None, split: str) -> None:
         raise ConnectionError(f"Couldn't reach {name!r} on the Hub\nand much more")
 
-    monkeypatch.setattr(hub, "load_dataset", unreachable)
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(DataError) as caught:
-        read_hub("rajpurkar/squad", None, "train")
+        read_rows("rajpurkar/squad", "train")
     assert str(caught.value).startswith(
-        "rajpurkar/squad: split 'train' cannot be loaded "
-        "(Couldn't reach 'rajpurkar/squad' on the Hub); expected a .json file"
+        "rajpurkar/squad[train] cannot be loaded as a data set of the hub or a folder of one: "
+        "Couldn't reach 'rajpurkar/squad' on the Hub; the name of a file would end in .json"
     )
     assert "\n" not in str(caught.value)
