@@ -68,6 +68,7 @@ def test_in_python() -> None:
         {"glue": "SST-2"},
         OWN,
         OWN | {"validation": {"in": "a.csv", "out": ["b.csv", {"path": "me/set", "split": "x"}]}},
+        OWN | {"train": {"path": "a.tsv.gz", "quoting": "minimal", "columns": ["a", "b"]}},
         {"labels": ["a", "b"], "test": "a.csv", "text": "t", "label": "l"},
     ],
 )
@@ -106,6 +107,13 @@ def test_what_is_written_is_read_again(section: dict[str, Any]) -> None:
         (OWN | {"train": {"path": "a.parquet", "columns": ["x"]}}, ("train", 0), "files of rows"),
         (OWN | {"train": {"path": "a/b", "columns": ["x"]}}, ("train", 0), "files of rows"),
         (OWN | {"train": {"path": "a.tsv", "columns": ["x", "x"]}}, ("train", 0), "a name twice"),
+        (OWN | {"train": {"path": "a.json", "quoting": "none"}}, ("train", 0), ".tsv and .csv"),
+        (OWN | {"train": {"path": "me/set", "quoting": "none"}}, ("train", 0), ".tsv and .csv"),
+        (
+            OWN | {"train": {"path": "a.tsv", "quoting": "all"}},
+            ("train", 0, "quoting"),
+            "'none' or",
+        ),
         (OWN | {"train": {"path": "a.tsv", "split": "x"}}, ("train", 0), "is a file"),
         (OWN | {"train": {"path": "a.csv.gz", "config": "x"}}, ("train", 0), "is a file"),
     ],

@@ -88,6 +88,37 @@ def test_missing_answer_only_where_allowed(squad: Data, write: Write) -> None:
     assert read(path, unanswerable=True).examples[1].answers == ()
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+@pytest.mark.parametrize("start", [0, -1, 3])
+@pytest.mark.parametrize("flag", [{}, {"is_impossible": True}, {"is_impossible": False}])
+@pytest.mark.parametrize("role", ["train", "validation"])
+def test_an_answer_without_text_stands_for_none(
+    text: str, start: int, flag: Data, role: SetName, squad: Data, write: Write
+) -> None:
+    question(squad, 1).update(answers=[{"text": text, "answer_start": start}], **flag)
+    loaded = read(write(squad), role, unanswerable=True, misaligned="refuse")
+    assert [bool(example.answers) for example in loaded.examples] == [True, False, True]
+    assert loaded.notes == ()
+
+
+def test_an_answer_without_text_does_not_count_beside_others(squad: Data, write: Write) -> None:
+    question(squad)["answers"].insert(0, {"text": "", "answer_start": 0})
+    loaded = read(write(squad), unanswerable=True)
+    assert [answer.text for answer in loaded.examples[0].answers] == ["France", "in France"]
+    assert loaded.notes == ()
+
+
+def test_where_every_question_has_an_answer_one_without_text_names_the_key(
+    squad: Data, write: Write
+) -> None:
+    question(squad, 1)["answers"] = [{"text": "", "answer_start": -1}]
+    (note,) = read(write(squad)).notes
+    assert ", 1 of them empty, which unanswerable: true takes for no answer" in note
+    question(squad, 1)["is_impossible"] = True
+    with pytest.raises(DataError, match=r"'n2' has no answer; .*set unanswerable: true"):
+        read(write(squad))
+
+
 @pytest.mark.parametrize(
     ("text", "start"), [("Denmark", 3), ("Denmark", -8), ("Denmark", 10**6), ("", 3), (" ", 3)]
 )

@@ -8,6 +8,7 @@ from fineprune.errors import DataError
 from fineprune.tasks.data import SquadSource
 from fineprune.tasks.question_answering.examples import Answer, Example
 from fineprune.tasks.question_answering.formats import read_squad_rows
+from fineprune.tasks.question_answering.loading import read_set
 
 
 def read_rows(path: str, split: str) -> tuple[Example, ...]:
@@ -101,3 +102,10 @@ def test_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         "Couldn't reach 'rajpurkar/squad' on the Hub; the name of a file would end in .json"
     )
     assert "\n" not in str(caught.value)
+
+
+def test_an_answer_without_text_stands_for_none(folder: Path) -> None:
+    rows = [{**ROWS[0], "answers": {"text": [""], "answer_start": [-1]}}, ROWS[1]]
+    source = SquadSource(path=save(rows, folder))
+    loaded = read_set(source, "train", unanswerable=True, misaligned="refuse")
+    assert [example.answers for example in loaded.examples] == [(), ()]

@@ -63,7 +63,9 @@ def with_whole_labels(table: Table, label: str, known: Collection[str] = ()) -> 
         label: the column; the table may lack it.
         known: names of the classes; empty if they are to be learned from this table.
     """
-    values: list[Any] = list(table.column(label)) if label in table.columns else []
+    if label not in table.columns or label in table.class_names:
+        return table
+    values: list[Any] = list(table.column(label))
     present = [value for value in values if not is_missing(value)]
     if not present:
         return table

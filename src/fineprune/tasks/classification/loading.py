@@ -1,12 +1,14 @@
 """From settings to a task: every file is read and checked here."""
 
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from typing import TypeAlias
 
 import numpy as np
 
 from fineprune.errors import DataError
 from fineprune.tasks.base import Split
-from fineprune.tasks.classification.examples import Examples, labelled, perhaps_labelled
+from fineprune.tasks.classification.examples import Columns, Examples, labelled, perhaps_labelled
 from fineprune.tasks.classification.glue import GLUE
 from fineprune.tasks.classification.labels import class_names, with_whole_labels
 from fineprune.tasks.classification.settings import ClassificationSettings
@@ -14,6 +16,7 @@ from fineprune.tasks.classification.targets import Classes, Quantity, Target
 from fineprune.tasks.classification.task import Classification
 from fineprune.tasks.data import (
     BrokenRow,
+    OnBroken,
     Sources,
     Table,
     notes_on_dropped,
@@ -23,6 +26,8 @@ from fineprune.tasks.data import (
 )
 from fineprune.wording import listed
 
+_MakeExamples: TypeAlias = Callable[[Sequence[Table], Columns, Target, OnBroken], Examples]
+
 
 def load_classification(settings: ClassificationSettings) -> Classification:
     """Reads and checks all data that the settings name.
@@ -30,38 +35,52 @@ def load_classification(settings: ClassificationSettings) -> Classification:
     Raises:
         DataError: data are missing, malformed, or do not fit the settings.
     """
-    broken: list[BrokenRow] = []
-    on_broken = refuse if settings.broken_rows == "refuse" else broken.append
-    columns = settings.columns
-    notes_on_tables: list[str] = []
-
-    def tables(sources: Sources, target: Target | None) -> list[Table]:
-        found = [read(source, columns.all, on_broken) for source in sources]
-        if not isinstance(target, Quantity):
-            known = target.known if isinstance(target, Classes) else ()
-            found = [with_whole_labels(table, columns.label, known) for table in found]
-        notes_on_tables.extend(note for table in found for note in table.notes)
-        return found
-
+    reader = _Reader(settings)
     splits = with_default_splits(settings.splits)
     target = _given_target(settings)
-    train_tables = tables(splits.train, target)
-    target = target or Classes(class_names(train_tables, columns.label))
-    train = labelled(train_tables, columns, target, on_broken) if train_tables else None
+    tables = reader.tables(splits.train, target)
+    target = target or Classes(class_names(tables, settings.columns.label))
+    train = labelled(tables, settings.columns, target, reader.on_broken) if tables else None
     evaluation: dict[Split, dict[str, Examples]] = {
-        "validation": {
-            name: labelled(tables(sources, target), columns, target, on_broken)
-            for name, sources in splits.validation.items()
-        },
-        "test": {
-            name: perhaps_labelled(tables(sources, target), columns, target, on_broken)
-            for name, sources in splits.test.items()
-        },
+        "validation": reader.sets(splits.validation, target, labelled),
+        "test": reader.sets(splits.test, target, perhaps_labelled),
     }
-    notes = [*notes_on_tables, *notes_on_dropped(broken), *_notes_on_training(train, target)]
+    notes = [*reader.notes(), *_notes_on_training(train, target)]
     for examples in chain([train] if train else [], *(s.values() for s in evaluation.values())):
         notes.extend(examples.notes)
     return Classification(target, settings.max_length, train, evaluation, tuple(notes))
+
+
+class _Reader:
+    """Reads sources as the settings say, and keeps what there is to say of them."""
+
+    def __init__(self, settings: ClassificationSettings) -> None:
+        self.columns = settings.columns
+        self._broken: list[BrokenRow] = []
+        self._notes: list[str] = []
+        self.on_broken = refuse if settings.broken_rows == "refuse" else self._broken.append
+
+    def tables(self, sources: Sources, target: Target | None) -> list[Table]:
+        """One table a source, for a target that may yet have to be learned from them."""
+        found = [read(source, self.columns.all, self.on_broken) for source in sources]
+        if not isinstance(target, Quantity):
+            known = target.known if isinstance(target, Classes) else ()
+            found = [with_whole_labels(table, self.columns.label, known) for table in found]
+        self._notes += [note for table in found for note in table.notes]
+        return found
+
+    def sets(
+        self, named: Mapping[str, Sources], target: Target, examples: _MakeExamples
+    ) -> dict[str, Examples]:
+        """Sets to evaluate on, by name."""
+        return {
+            name: examples(self.tables(sources, target), self.columns, target, self.on_broken)
+            for name, sources in named.items()
+        }
+
+    def notes(self) -> list[str]:
+        """What looks wrong in the files, each once, and which rows were left out."""
+        return [*dict.fromkeys(self._notes), *notes_on_dropped(self._broken)]
 
 
 def _given_target(settings: ClassificationSettings) -> Target | None:
