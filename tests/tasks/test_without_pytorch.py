@@ -1,5 +1,6 @@
 """Tasks need neither PyTorch nor transformers: tried where neither can be imported."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,43 @@ print(evaluation.features["input_ids"][:], evaluation.score((np.eye(2)[[0, 1, 1]
     )
     ids = "[[0, 1, 2, 0], [0, 3, 0], [0, 1, 0]]"
     assert printed == f"{ids} {{'accuracy': {2 / 3}, 'macro_f1': {2 / 3}}}"
+
+
+def test_a_data_set_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text('{"t": "a", "l": 1}\n{"t": "b", "l": 0}\n')
+    printed = python(
+        """
+import datasets
+datasets.config.HF_DATASETS_CACHE = "cache"
+from fineprune.tasks.data import TableSource, read, refuse
+table = read(TableSource(path="set", split="train"), {"t", "l"}, refuse)
+print(list(table.column("t")), list(table.column("l")))
+""",
+        tmp_path,
+    )
+    assert printed == "['a', 'b'] [1, 0]"
+
+
+def test_questions_are_read_and_answers_scored(tmp_path: Path) -> None:
+    question = {"id": "1", "question": "?", "answers": [{"text": "b", "answer_start": 2}]}
+    squad = {"data": [{"paragraphs": [{"context": "a b", "qas": [question]}]}]}
+    (tmp_path / "a.json").write_text(json.dumps(squad))
+    printed = python(
+        """
+import numpy as np
+from fineprune.tasks.question_answering import QuestionAnsweringSettings, load_question_answering
+from fineprune.tasks.question_answering.answers import predict_answers
+from fineprune.tasks.question_answering.metrics import Judged, squad_v1_metrics
+from fineprune.tasks.question_answering.windows import ContextMap
+task = load_question_answering(QuestionAnsweringSettings(validation="a.json"))
+(example,) = task.examples["validation"]
+windows = ContextMap(np.array([0]), np.array([0]), np.array([[[0, 0], [0, 1], [2, 3]]]))
+logits = np.array([[0.0, 1.0, 2.0]])
+(prediction,) = predict_answers([example], windows, (logits, logits), task.rules)
+print(squad_v1_metrics([Judged(prediction.answer.text, (example.answers[0].text,))]))
+""",
+        tmp_path,
+    )
+    assert printed == "{'exact_match': 100.0, 'f1': 100.0}"

@@ -38,7 +38,7 @@ class EvaluationSet:
     """One set to evaluate on, tokenized, with its way from logits to metrics.
 
     Attributes:
-        name: `""` where a task has one set; else tells sets apart (MNLI: `"matched"`).
+        name: `""` where a task has one set; otherwise what tells it apart (MNLI: `"matched"`).
         features: one row a model input, columns that the model's `forward` takes.
         examples: number of examples (one example may have several rows in `features`).
         score: logits over all rows of `features`, in their order, to metrics.

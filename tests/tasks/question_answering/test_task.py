@@ -117,10 +117,10 @@ def test_squad_2(squad: Data, write: Write, bert_like: PreTrainedTokenizerBase) 
 def test_missing_set_is_one_line(
     task: QuestionAnswering, bert_like: PreTrainedTokenizerBase
 ) -> None:
-    with pytest.raises(DataError, match=r"no test data; expected task\.test"):
+    with pytest.raises(DataError, match=r"no test data: set task\.test"):
         task.evaluation_sets(bert_like, "test")
     empty = replace(task, examples={})
-    with pytest.raises(DataError, match=r"no train data; expected task\.train"):
+    with pytest.raises(DataError, match=r"no train data: set task\.train"):
         empty.training_features(bert_like)
 
 

@@ -84,7 +84,7 @@ def batches_of(
 def labelled(
     tables: Sequence[Table], columns: Columns, target: Target, on_broken: OnBroken
 ) -> Examples:
-    """Examples whose labels have to be there.
+    """Examples of a set that has to have labels.
 
     Raises:
         DataError: a column is missing, or no row can be used.

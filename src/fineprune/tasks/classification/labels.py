@@ -15,11 +15,11 @@ _LARGEST: Final = 2**53  # from here on, different integers are the same float
 
 
 class UnusableValueError(ValueError):
-    """A value that is no text or no label; its row is broken."""
+    """A value that cannot be used as a text or a label; its row is broken."""
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value stands for none: null, empty text, or a float that is not a number."""
+    """Whether there is no value: null, empty text, or a float that is not a number."""
     return value is None or value == "" or value != value
 
 
@@ -42,7 +42,7 @@ def label_name(value: object) -> str:
 
 
 def without_fraction(name: str) -> str:
-    """The name of a whole number that was written as a float, as that of the number.
+    """The name without `.0`, if that makes it an integer.
 
     >>> without_fraction("7.0"), without_fraction("7.5")
     ('7', '7.5')
@@ -51,12 +51,12 @@ def without_fraction(name: str) -> str:
 
 
 def with_whole_labels(table: Table, label: str, known: Collection[str] = ()) -> Table:
-    """The table with its labels as whole numbers, if they are such that became floats.
+    """The table with its labels as whole numbers, if they are integers that became floats.
 
-    pandas makes floats of a column of integers in which a value is missing, and writes them so:
-    `1.0`. All labels have to be whole, or none is touched. Text may also be meant as it is
-    (versions, say), so there the names of the classes decide, and as long as these are not known,
-    whether a value is missing: without that, nothing made floats of integers.
+    pandas turns a column of integers into floats if a value is missing, and writes `1.0`. Labels
+    are changed only if all of them are whole. Text may be meant literally (versions, say), so it
+    is changed only if that makes names of known classes of it, or, while the classes are not
+    known, if a value is missing: otherwise nothing would have turned integers into floats.
 
     Args:
         table: raw values.
@@ -96,7 +96,7 @@ def class_names(tables: Iterable[Table], label: str) -> tuple[str, ...]:
     for table in tables:
         declared.add(table.class_names.get(label))
         for value in table.column(label):
-            with suppress(UnusableValueError):  # told when the row is checked
+            with suppress(UnusableValueError):  # reported when the row is checked
                 names.add(label_name(value))
     common = declared.pop() if len(declared) == 1 else None
     return ordered(names) if common is None else common

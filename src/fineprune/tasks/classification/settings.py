@@ -54,7 +54,7 @@ _NamedSources: TypeAlias = Annotated[
 class ClassificationSettings:
     """Texts or pairs of texts, each with a class or a number: a GLUE task, or the user's own data.
 
-    A source is the name of a file or data set, or a mapping with the keys of `TableSource`; where
+    A source is the name of a file or data set, or a mapping with the keys of `task.train`; where
     one is expected, a list of several is read as one set. `validation` and `test` also take a
     mapping from names to sources, for evaluation sets that are scored apart:
     `{matched: dev_matched.tsv, mismatched: dev_mismatched.tsv}`.

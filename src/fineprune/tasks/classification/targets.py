@@ -53,7 +53,7 @@ class Target(ABC):
 
     @abstractmethod
     def absent(self, labels: NDArray[Any]) -> tuple[str, ...]:
-        """Names of the classes that no encoded label stands for."""
+        """Names of the classes that do not occur among encoded labels."""
 
     @abstractmethod
     def predict(self, logits: Logits) -> NDArray[Any]:
@@ -88,7 +88,7 @@ class Classes(Target):
 
     @property
     def known(self) -> Collection[str]:
-        """All texts that stand for a class."""
+        """The texts that name a class."""
         return self._places.keys()
 
     @cached_property
@@ -123,7 +123,7 @@ class Classes(Target):
         return hidden or is_missing(value)
 
     def absent(self, labels: NDArray[Any]) -> tuple[str, ...]:
-        """Names of the classes that no encoded label stands for."""
+        """Names of the classes that do not occur among encoded labels."""
         there = set(labels.tolist())
         return tuple(name for place, name in enumerate(self.names) if place not in there)
 

@@ -72,7 +72,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _refuse_folder_of_tsv(source: Source) -> None:
-    """`datasets` takes quotes in TSV files for quoting, and would lose rows of GLUE's."""
+    """`datasets` reads TSV files with quoting, and would silently join rows of GLUE's."""
     files = sorted(path.name for path in Path(source.path).glob("*.tsv"))
     if files and ".tsv" in source.formats:
         raise DataError(

@@ -1,8 +1,8 @@
 """Text files of users: opened, and read as tables.
 
-Delimited text and JSON are parsed by the standard library, line by line. The readers of Arrow are
-quicker, but they do not say on which line a row stands, and they guess: `pyarrow.csv` takes
-`"a"b` for `ab`, `pyarrow.json` takes a text such as `2020-01-01` for a date.
+Delimited text and JSON are parsed by the standard library, line by line. Arrow's readers are
+faster, but they do not report the line of a row, and they guess: `pyarrow.csv` reads `"a"b` as
+`ab`, and `pyarrow.json` reads the text `2020-01-01` as a date.
 """
 
 import csv
@@ -116,7 +116,10 @@ def _records(source: Source, reader: Any) -> Iterator[tuple[int, list[str]]]:
             yield line, record
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{source}, line {line}: {error}; see how the field is quoted") from error
+        raise DataError(
+            f"{source}, line {line}: {error}; see how the field is quoted, "
+            "and set `quoting` where it is not as in RFC 4180"
+        ) from error
 
 
 def _names(source: TableSource, records: Iterator[tuple[int, list[str]]]) -> tuple[str, ...]:
@@ -145,14 +148,14 @@ def _check_header(source: Source, names: Iterable[str], wanted: Collection[str])
 
 @dataclass
 class _Quotes:
-    """Watches for signs that a file read without quoting was written with it.
+    """Watches for signs that a file that is read without quoting was written with it.
 
     Attributes:
-        fields: how many a record should have; others may be parts of a quoted field.
-        enclosed: fields in quotes, any between these doubled: as a writer that quotes leaves them.
-        bare: fields with quotes in other places: as such a writer never leaves them.
+        fields: how many fields a record has; those of other records may be parts of one.
+        enclosed: number of fields in quotes, with quotes inside doubled, as quoting writes them.
+        bare: number of fields with quotes elsewhere, as quoting never writes them.
         first: line of the first enclosed field.
-        open: whether the last record has a field that begins with a quote.
+        open: whether a field of the current record begins with a quote.
     """
 
     fields: int
@@ -174,7 +177,7 @@ class _Quotes:
             yield line, record
 
     def explaining(self, on_broken: OnBroken) -> OnBroken:
-        """Adds to the reason of a broken row what may be behind it."""
+        """Adds to the reason of a broken row that quoting may be behind it."""
 
         def explain(row: BrokenRow) -> None:
             reason = f"{row.reason}; {_SET_QUOTING}" if self.open else row.reason
@@ -183,7 +186,7 @@ class _Quotes:
         return explain
 
     def notes(self, source: str) -> tuple[str, ...]:
-        """One line where there are signs for it, and none against it."""
+        """One line if there are signs of quoting and none against it."""
         if self.bare or not self.enclosed:
             return ()
         return (

@@ -61,7 +61,7 @@ class Source(ABC):
 @final
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class TableSource(Source):
-    """Rows under named columns.
+    """Rows under named columns: a file, a data set of the hub, or a folder laid out like one.
 
     Attributes:
         path: a file ending in `.tsv`, `.csv`, `.json`, `.jsonl` or `.parquet` (the text formats
@@ -107,7 +107,7 @@ class TableSource(Source):
 @final
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class SquadSource(Source):
-    """Questions in SQuAD format, or in the row format that data sets of the hub have.
+    """Questions: a file in SQuAD format, a data set of the hub, or a folder laid out like one.
 
     Attributes:
         path: a file ending in `.json` (or `.json.gz`), relative to the current directory;

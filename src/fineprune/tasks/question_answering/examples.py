@@ -29,11 +29,11 @@ class Answer:
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is nothing to it: some data say so that there is no answer."""
+        """Whether it has no text, which is how some data sets mark a question without an answer."""
         return not self.text.strip()
 
     def is_aligned(self, context: str) -> bool:
-        """Whether the answer, not blank, stands in `context` where it says."""
+        """Whether the answer is not blank, and is found in `context` at `start`."""
         return self.start >= 0 and not self.is_blank and context.startswith(self.text, self.start)
 
 
@@ -79,9 +79,9 @@ def check_examples(examples: Sequence[Example], source: str, *, unanswerable: bo
 
 
 def without_blank_answers(examples: Sequence[Example]) -> tuple[Example, ...]:
-    """The examples, with those whose answers are all blank left with none.
+    """The examples without blank answers, so that one with no others has none.
 
-    The script of SQuAD 2.0 does not count a blank answer beside others either.
+    Beside other answers, a blank one does not count in the script of SQuAD 2.0 either.
     """
     return tuple(
         replace(example, answers=tuple(a for a in example.answers if not a.is_blank))
@@ -92,7 +92,7 @@ def without_blank_answers(examples: Sequence[Example]) -> tuple[Example, ...]:
 
 
 def describe_misaligned(examples: Sequence[Example]) -> str | None:
-    """One line on the answers that are not in their context where they say, if there are any."""
+    """One line on the answers that are not in their context at `start`, if there are any."""
     misaligned = [
         (example.id, answer)
         for example in examples

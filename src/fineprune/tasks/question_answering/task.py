@@ -100,7 +100,7 @@ class QuestionAnswering(Task):
 
     def _present(self, name: SetName) -> Examples:
         if name not in self.examples:
-            raise DataError(f"the task was given no {name} data; expected task.{name} to name some")
+            raise DataError(f"the recipe names no {name} data: set task.{name}")
         return self.examples[name]
 
 
