@@ -126,6 +126,21 @@ def test_different_texts_stay_different(
     assert names(load(train=str(path), broken_rows="drop")) == expected
 
 
+def test_files_of_floats_and_of_integers_may_be_joined(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    labels = [1, 0, 1.0, None]
+    path.write_text("".join(json.dumps({"text": "a", "label": n}) + "\n" for n in labels))
+    task = load(train=str(path), validation=str(path), broken_rows="drop")
+    assert names(task) == ["0", "1"]
+    assert encoded(task) == [1, 0, 1]
+
+
+def test_labels_that_look_like_one_are_noted(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na,1\nb,1.0\n")
+    assert load(train=str(path)).notes == (f"{path}: '1.0' and '1' are different labels",)
+
+
 def test_declared_classes_are_kept(tmp_path: Path) -> None:
     features = Features({"text": Value("string"), "label": ClassLabel(names=["1.0", "2.0"])})
     columns = {"text": ["a", "b", "c"], "label": [0, 1, -1]}

@@ -69,7 +69,7 @@ def with_whole_labels(table: Table, label: str, known: Collection[str] = ()) -> 
     present = [value for value in values if not is_missing(value)]
     if not present:
         return table
-    if all(isinstance(v, float) and v.is_integer() and abs(v) < _LARGEST for v in present):
+    if all(map(_is_whole, present)):
         return _with_labels(table, label, [None if is_missing(v) else int(v) for v in values])
     if not all(isinstance(v, str) and _WHOLE_FLOAT.fullmatch(v) for v in present):
         return table
@@ -79,6 +79,12 @@ def with_whole_labels(table: Table, label: str, known: Collection[str] = ()) -> 
         return table
     note = f"{table.source}: labels such as {present[0]!r} are read as whole numbers"
     return replace(_with_labels(table, label, labels), notes=(*table.notes, note))
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) < _LARGEST
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _with_labels(table: Table, label: str, values: Sequence[object]) -> Table:

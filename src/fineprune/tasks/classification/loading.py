@@ -10,7 +10,7 @@ from fineprune.errors import DataError
 from fineprune.tasks.base import Split
 from fineprune.tasks.classification.examples import Columns, Examples, labelled, perhaps_labelled
 from fineprune.tasks.classification.glue import GLUE
-from fineprune.tasks.classification.labels import class_names, with_whole_labels
+from fineprune.tasks.classification.labels import class_names, with_whole_labels, without_fraction
 from fineprune.tasks.classification.settings import ClassificationSettings
 from fineprune.tasks.classification.targets import Classes, Quantity, Target
 from fineprune.tasks.classification.task import Classification
@@ -105,5 +105,11 @@ def _notes_on_training(train: Examples | None, target: Target) -> tuple[str, ...
             f"{train.source}: all {len(train)} examples have the same label, "
             "and at least two are needed to learn from"
         )
-    absent = target.absent(train.labels)
-    return (f"{train.source}: no example has the label {listed(absent)}",) if absent else ()
+    notes = []
+    if absent := target.absent(train.labels):
+        notes.append(f"{train.source}: no example has the label {listed(absent)}")
+    names = set(target.names) if isinstance(target, Classes) else set()
+    for name in sorted(names):
+        if (whole := without_fraction(name)) != name and whole in names:
+            notes.append(f"{train.source}: {name!r} and {whole!r} are different labels")
+    return tuple(notes)
