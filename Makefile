@@ -56,7 +56,7 @@ $(BIN)/cmake: | $(BIN)/python
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-demo_extras := train,report
+demo_extras := train
 dev_extras := dev
 native := native/CMakeLists.txt $(wildcard native/*.[ch]pp native/kernels/*.[ch]pp)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fineprune.errors import MissingExtraError
 
-Extra = Literal["train", "report", "demo"]
+Extra = Literal["tasks", "train", "demo"]
 
 
 @contextmanager

@@ -2,8 +2,8 @@ import pytest
 from transformers import BertForMaskedLM, BertModel, PreTrainedModel
 
 from fineprune.errors import CheckpointError
+from fineprune.tasks.base import Head
 from fineprune.training.heads import require_head
-from fineprune.training.tasks.base import Head
 from tests.workspace import LABELS, Kind, bert_config, make_model
 
 HEADS: dict[Kind, Head] = {

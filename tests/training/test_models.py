@@ -8,13 +8,13 @@ from transformers import BertModel
 
 from fineprune.errors import CheckpointError
 from fineprune.pruning import Masks, Movement, attach
+from fineprune.tasks.base import Head
 from fineprune.training.models import (
     load_teacher,
     load_tokenizer,
     load_with_head,
     resolve_name,
 )
-from fineprune.training.tasks.base import Head
 from tests.workspace import LABELS, WORDS, Workspace, bert_config, make_model, make_tokenizer
 
 HEAD = Head(

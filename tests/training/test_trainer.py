@@ -27,8 +27,8 @@ from fineprune.pruning import (
     finalize,
 )
 from fineprune.pruning.load import load_model
+from fineprune.tasks.base import EvaluationSet
 from fineprune.training import Distillation, FinePruningTrainer, PruningSchedule
-from fineprune.training.tasks.base import EvaluationSet
 from tests.workspace import WORDS, Kind, make_model
 
 EXAMPLES, LENGTH, STEPS = 24, 6, 12

@@ -11,12 +11,13 @@ from transformers.trainer_callback import PrinterCallback
 from fineprune.errors import RecipeError
 from fineprune.pruning.counts import count
 from fineprune.pruning.load import load_model
+from fineprune.tasks.base import Split
+from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import evaluation_arguments
 from fineprune.training.heads import require_head
 from fineprune.training.models import load_tokenizer
 from fineprune.training.recipe import Recipe
 from fineprune.training.task_trainer import TaskTrainer
-from fineprune.training.tasks.base import Split
 from fineprune.wording import listed
 
 
@@ -58,7 +59,7 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
         FinepruneError: the model cannot be loaded, the data cannot, or they do not fit.
     """
     model = load_model(folder)
-    task = recipe.task.load()
+    task = load_task(recipe.task)
     tokenizer = load_tokenizer(str(folder))
     require_head(model, task.head, f"the model {str(folder)!r}")
     sets = task.evaluation_sets(tokenizer, split)

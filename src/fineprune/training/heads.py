@@ -4,8 +4,8 @@ import transformers
 from transformers import PreTrainedModel
 
 from fineprune.errors import CheckpointError
+from fineprune.tasks.base import Head
 from fineprune.training.label_sets import labels_of, require_same_labels
-from fineprune.training.tasks.base import Head
 
 
 def require_head(model: PreTrainedModel, head: Head, whose: str) -> None:

@@ -15,8 +15,8 @@ from transformers.utils import logging as transformers_logging
 from fineprune.errors import CheckpointError
 from fineprune.pruning.load import load_model
 from fineprune.pruning.targets import find_blocks
+from fineprune.tasks.base import Head
 from fineprune.training.heads import require_head
-from fineprune.training.tasks.base import Head
 
 _PACKAGE = "package:"
 

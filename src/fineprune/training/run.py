@@ -17,6 +17,8 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from fineprune.pruning.attach import attach
+from fineprune.tasks.base import Task
+from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import joined_processes, training_arguments
 from fineprune.training.checkpoints import last_checkpoint
 from fineprune.training.models import (
@@ -37,7 +39,6 @@ from fineprune.training.run_folder import (
     require_usable,
 )
 from fineprune.training.task_trainer import TaskTrainer, metric_name
-from fineprune.training.tasks.base import Task
 
 Say = Callable[[str], None]
 
@@ -64,7 +65,7 @@ def run(
     require_usable(output, recipe, resume=resume)
     processes.wait_for_everyone()  # soon the folder is not empty any more
     set_seed(recipe.training.seed)
-    task = recipe.task.load()
+    task = load_task(recipe.task)
     for note in task.notes if processes.is_main_process else ():
         say(note)
     prepared = _prepare(recipe, task)

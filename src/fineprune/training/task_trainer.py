@@ -6,9 +6,9 @@ from typing import Any, final
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from typing_extensions import override
 
+from fineprune.tasks.base import EvaluationSet, Logits, Metrics
 from fineprune.training.checkpoints import CompletionCallback
 from fineprune.training.mixin import FinePruningMixin
-from fineprune.training.tasks.base import EvaluationSet, Logits, Metrics
 
 
 def metric_name(evaluation_set: EvaluationSet, metric: str) -> str:

@@ -12,8 +12,8 @@ from pydantic_core import ArgsKwargs, ErrorDetails
 
 from fineprune.errors import RecipeError
 from fineprune.files import replacing
+from fineprune.tasks.registry import TaskSettings
 from fineprune.training.recipe.schema import Recipe
-from fineprune.training.tasks.registry import TaskSettings
 from fineprune.wording import listed, quoted
 
 _RECIPE = TypeAdapter(Recipe)

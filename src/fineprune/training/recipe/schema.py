@@ -11,8 +11,8 @@ from fineprune.errors import RecipeError, TrainingError
 from fineprune.pruning.methods import Method, method_from_settings, settings_of
 from fineprune.pruning.numbers import Count, Fraction, NotNegative, Positive, Seed
 from fineprune.pruning.schedule import PruningSchedule
+from fineprune.tasks.registry import TaskSettings
 from fineprune.training.distillation import Distillation
-from fineprune.training.tasks.registry import TaskSettings
 
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 

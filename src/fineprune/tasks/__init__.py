@@ -1,0 +1,11 @@
+"""What a task is: its settings, its data, its features and its metrics. Needs no PyTorch.
+
+```
+base.py              what every task offers to training and evaluation -> Task
+tokenizer.py         what tasks need of a tokenizer                    -> Tokenizer
+registry.py          tasks by kind                                     -> TaskSettings, load_task
+data/                files and data sets of the hub, to tables
+classification/      text classification and regression
+question_answering/  extractive question answering
+```
+"""

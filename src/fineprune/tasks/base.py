@@ -1,0 +1,89 @@
+"""What every task offers to training and evaluation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from datasets import Dataset
+
+from fineprune.tasks.tokenizer import Tokenizer
+
+Logits = tuple[np.ndarray, ...]
+"""A model's head outputs over a whole set: `(logits,)` of shape `(examples, labels)`, or
+`(start_logits, end_logits)` of shape `(windows, tokens)` each, float32."""
+
+Metrics = dict[str, float]
+
+Split = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """The task head a model needs.
+
+    Attributes:
+        auto_model: name of the `transformers` auto class, such as
+            `"AutoModelForSequenceClassification"`.
+        config: what the head adds to the model's config (`num_labels`, `id2label`, ...).
+    """
+
+    auto_model: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """One set to evaluate on, tokenized, with its way from logits to metrics.
+
+    Attributes:
+        name: `""` where a task has one set; otherwise what tells it apart (MNLI: `"matched"`).
+        features: one row a model input, columns that the model's `forward` takes.
+        examples: number of examples (one example may have several rows in `features`).
+        score: logits over all rows of `features`, in their order, to metrics.
+        predictions: logits to what is written to the predictions file (JSON-serialisable).
+    """
+
+    name: str
+    features: Dataset
+    examples: int
+    score: Callable[[Logits], Metrics]
+    predictions: Callable[[Logits], Any]
+
+
+class Task(ABC):
+    """A task with its raw data loaded and checked; made by `load_task`.
+
+    Attributes:
+        head: the head a model needs for this task.
+        metric: name of the headline metric among those `score` returns.
+        notes: one line for each thing that was dropped or looks wrong in the data.
+    """
+
+    head: Head
+    metric: str
+    notes: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def splits(self) -> frozenset[Split]:
+        """The splits that can be evaluated on."""
+
+    @abstractmethod
+    def training_features(self, tokenizer: Tokenizer) -> Dataset:
+        """Tokenized training set: model inputs with labels, one row an input, not padded.
+
+        Raises:
+            DataError: the task was loaded without training data.
+        """
+
+    @abstractmethod
+    def evaluation_sets(
+        self, tokenizer: Tokenizer, split: Split = "validation"
+    ) -> tuple[EvaluationSet, ...]:
+        """Tokenized sets to evaluate on.
+
+        Raises:
+            DataError: the task was loaded without data for `split`.
+        """

@@ -1,0 +1,115 @@
+"""From settings to a task: every file is read and checked here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from typing import TypeAlias
+
+import numpy as np
+
+from fineprune.errors import DataError
+from fineprune.tasks.base import Split
+from fineprune.tasks.classification.examples import Columns, Examples, labelled, perhaps_labelled
+from fineprune.tasks.classification.glue import GLUE
+from fineprune.tasks.classification.labels import class_names, with_whole_labels, without_fraction
+from fineprune.tasks.classification.settings import ClassificationSettings
+from fineprune.tasks.classification.targets import Classes, Quantity, Target
+from fineprune.tasks.classification.task import Classification
+from fineprune.tasks.data import (
+    BrokenRow,
+    OnBroken,
+    Sources,
+    Table,
+    notes_on_dropped,
+    read,
+    refuse,
+    with_default_splits,
+)
+from fineprune.wording import listed
+
+_MakeExamples: TypeAlias = Callable[[Sequence[Table], Columns, Target, OnBroken], Examples]
+
+
+def load_classification(settings: ClassificationSettings) -> Classification:
+    """Reads and checks all data that the settings name.
+
+    Raises:
+        DataError: data are missing, malformed, or do not fit the settings.
+    """
+    reader = _Reader(settings)
+    splits = with_default_splits(settings.splits)
+    target = _given_target(settings)
+    tables = reader.tables(splits.train, target)
+    target = target or Classes(class_names(tables, settings.columns.label))
+    train = labelled(tables, settings.columns, target, reader.on_broken) if tables else None
+    evaluation: dict[Split, dict[str, Examples]] = {
+        "validation": reader.sets(splits.validation, target, labelled),
+        "test": reader.sets(splits.test, target, perhaps_labelled),
+    }
+    notes = [*reader.notes(), *_notes_on_training(train, target)]
+    for examples in chain([train] if train else [], *(s.values() for s in evaluation.values())):
+        notes.extend(examples.notes)
+    return Classification(target, settings.max_length, train, evaluation, tuple(notes))
+
+
+class _Reader:
+    """Reads sources as the settings say, and keeps what there is to say of them."""
+
+    def __init__(self, settings: ClassificationSettings) -> None:
+        self.columns = settings.columns
+        self._broken: list[BrokenRow] = []
+        self._notes: list[str] = []
+        self.on_broken = refuse if settings.broken_rows == "refuse" else self._broken.append
+
+    def tables(self, sources: Sources, target: Target | None) -> list[Table]:
+        """One table a source, for a target that may yet have to be learned from them."""
+        found = [read(source, self.columns.all, self.on_broken) for source in sources]
+        if not isinstance(target, Quantity):
+            known = target.known if isinstance(target, Classes) else ()
+            found = [with_whole_labels(table, self.columns.label, known) for table in found]
+        self._notes += [note for table in found for note in table.notes]
+        return found
+
+    def sets(
+        self, named: Mapping[str, Sources], target: Target, examples: _MakeExamples
+    ) -> dict[str, Examples]:
+        """Sets to evaluate on, by name."""
+        return {
+            name: examples(self.tables(sources, target), self.columns, target, self.on_broken)
+            for name, sources in named.items()
+        }
+
+    def notes(self) -> list[str]:
+        """What looks wrong in the files, each once, and which rows were left out."""
+        return [*dict.fromkeys(self._notes), *notes_on_dropped(self._broken)]
+
+
+def _given_target(settings: ClassificationSettings) -> Target | None:
+    """What is predicted; none where the classes are to be learned from the training set."""
+    if settings.glue is not None:
+        return GLUE[settings.glue].target
+    if settings.regression:
+        return Quantity()
+    return Classes(settings.labels) if settings.labels else None
+
+
+def _notes_on_training(train: Examples | None, target: Target) -> tuple[str, ...]:
+    """What looks wrong with the labels that are trained on.
+
+    Raises:
+        DataError: they are all the same.
+    """
+    if train is None or train.labels is None:
+        return ()
+    if np.ptp(train.labels) == 0:
+        raise DataError(
+            f"{train.source}: all {len(train)} examples have the same label, "
+            "and at least two are needed to learn from"
+        )
+    notes = []
+    if absent := target.absent(train.labels):
+        notes.append(f"{train.source}: no example has the label {listed(absent)}")
+    names = set(target.names) if isinstance(target, Classes) else set()
+    for name in sorted(names):
+        if (whole := without_fraction(name)) != name and whole in names:
+            notes.append(f"{train.source}: {name!r} and {whole!r} are different labels")
+    return tuple(notes)

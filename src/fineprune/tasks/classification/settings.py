@@ -1,0 +1,137 @@
+"""The `task:` section of a recipe, for text classification and regression."""
+
+from collections.abc import Mapping
+from dataclasses import field, fields
+from os import PathLike, fspath
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from fineprune.tasks.classification.examples import Columns
+from fineprune.tasks.classification.glue import GLUE, LABEL, glue_name, hub_splits
+from fineprune.tasks.classification.labels import label_name
+from fineprune.tasks.data import Sources, Splits, TableSource
+
+_SOURCE_KEYS: Final = frozenset(entry.name for entry in fields(TableSource))
+
+
+def _sources(value: Any) -> Any:
+    """One source or several, each a name or a mapping, to a list of mappings."""
+    if isinstance(value, str | PathLike | Mapping | TableSource):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        return value
+    return [{"path": fspath(v)} if isinstance(v, str | PathLike) else v for v in value]
+
+
+def _named_sources(value: Any) -> Any:
+    """Sources of one set, or a mapping from names of sets to theirs, to such a mapping."""
+    if isinstance(value, Mapping) and not _SOURCE_KEYS & value.keys():
+        return {name: _sources(sources) for name, sources in value.items()}
+    return {"": _sources(value)}
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _label_names(value: Any) -> Any:
+    return tuple(map(label_name, value)) if isinstance(value, list | tuple) else value
+
+
+def _glue(value: Any) -> Any:
+    return glue_name(value) if isinstance(value, str) else value
+
+
+_Sources: TypeAlias = Annotated[Sources, BeforeValidator(_sources)]
+_NamedSources: TypeAlias = Annotated[
+    Mapping[str, Annotated[Sources, Field(min_length=1)]], BeforeValidator(_named_sources)
+]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class ClassificationSettings:
+    """Texts or pairs of texts, each with a class or a number: a GLUE task, or the user's own data.
+
+    A source is the name of a file or data set, or a mapping with the keys of `task.train`; where
+    one is expected, a list of several is read as one set. `validation` and `test` also take a
+    mapping from names to sources, for evaluation sets that are scored apart:
+    `{matched: dev_matched.tsv, mismatched: dev_mismatched.tsv}`.
+
+    Labels are names: text, or whole numbers or truth values as JSON writes them. The classes and
+    their order are those of the first of these that is given: `glue`, `labels`, the training set's
+    own declaration (data sets of the hub), the labels that occur in the training set (in numerical
+    order if all are whole numbers, else sorted as text).
+
+    Attributes:
+        kind: which task this is.
+        glue: name of a GLUE task, which determines columns, labels and metrics; without sources,
+            its data are loaded from the hub.
+        train: sources to train on. Without them, the task can be evaluated if its labels are known.
+        validation: sources to evaluate on during and after training.
+        test: sources to evaluate on at the end; a test set without any labels can be predicted, not
+            scored.
+        text: the column that holds the text, or two for pairs; GLUE has its own default.
+        label: the column that holds the label; GLUE has its own default.
+        labels: names of the classes, in the order of the model's outputs.
+        regression: whether labels are numbers to be predicted as such.
+        max_length: most tokens of an input, special tokens included; longer texts are cut.
+        broken_rows: what happens to rows that cannot be used (fields missing, no text, a label
+            that is missing or unknown): `"refuse"` stops at the first, `"drop"` leaves them out
+            and counts them in the notes of the task.
+    """
+
+    kind: Literal["text-classification"] = "text-classification"
+    glue: Annotated[str, BeforeValidator(_glue)] | None = None
+    train: _Sources = ()
+    validation: _NamedSources = field(default_factory=dict)
+    test: _NamedSources = field(default_factory=dict)
+    text: Annotated[tuple[str, ...], BeforeValidator(_names), Field(max_length=2)] = ()
+    label: str | None = None
+    labels: Annotated[tuple[str, ...], BeforeValidator(_label_names)] = ()
+    regression: bool = False
+    max_length: int = Field(default=128, gt=0)
+    broken_rows: Literal["refuse", "drop"] = "refuse"
+
+    @property
+    def columns(self) -> Columns:
+        """The columns that hold texts and labels."""
+        text = self.text or (GLUE[self.glue].text if self.glue else ())
+        return Columns(text, self.label or LABEL)
+
+    @property
+    def splits(self) -> Splits:
+        """The sources of each split, those of the hub where a GLUE task names none."""
+        if self.glue and not (self.train or self.validation or self.test):
+            return hub_splits(self.glue)
+        return Splits(self.train, self.validation, self.test)
+
+    @model_validator(mode="after")
+    def _labels_are_given_once(self) -> Self:
+        if self.glue and (self.labels or self.regression):
+            raise ValueError("glue determines labels and regression: leave these out")
+        if self.regression and self.labels:
+            raise ValueError("labels names classes, and a regression has none")
+        if len(set(self.labels)) < len(self.labels) or len(self.labels) == 1:
+            raise ValueError("labels has to name at least two classes, each once")
+        return self
+
+    @model_validator(mode="after")
+    def _own_data_is_described(self) -> Self:
+        if self.glue:
+            return self
+        if not (self.text and self.label):
+            raise ValueError("text and label have to name columns, or glue has to name a task")
+        if not (self.train or self.labels or self.regression):
+            raise ValueError("train is needed to learn the labels from, or labels to list them")
+        if not (self.train or self.validation or self.test):
+            raise ValueError("one of train, validation and test has to name data")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        columns = self.columns
+        if len({*columns.text, columns.label}) <= len(columns.text):
+            raise ValueError("text and label have to name different columns")
+        return self

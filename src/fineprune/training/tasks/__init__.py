@@ -1,1 +1,0 @@
-"""Tasks: from data files to features, and from logits to metrics."""
