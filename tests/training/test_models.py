@@ -7,7 +7,8 @@ from safetensors.torch import load_file
 from transformers import BertModel
 
 from fineprune.errors import CheckpointError
-from fineprune.pruning import Masks, Movement, attach
+from fineprune.pruning import Masks, Movement, attach, count, finalize
+from fineprune.pruning.masks import has_masks
 from fineprune.tasks.base import Head
 from fineprune.training.models import (
     load_teacher,
@@ -15,6 +16,7 @@ from fineprune.training.models import (
     load_with_head,
     resolve_name,
 )
+from tests.models import mask_at_random
 from tests.workspace import LABELS, WORDS, Workspace, bert_config, make_model, make_tokenizer
 
 HEAD = Head(
@@ -74,12 +76,15 @@ def test_checkpoint_of_other_labels_gives_its_encoder(workspace: Workspace) -> N
     assert model.config.num_labels == 3
 
 
-def test_run_with_masks_is_no_encoder_to_start_from(tmp_path: Path) -> None:
+def test_run_with_masks_is_started_from_as_if_it_were_finalized(tmp_path: Path) -> None:
     model = make_model()
-    attach(model, Movement())
+    mask_at_random(model, Movement(keep=0.2))
     model.save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match=r"12 of its encoder are missing .* finalize"):
-        load_with_head(str(tmp_path), HEAD)
+    started = load_with_head(str(tmp_path), HEAD)
+    assert not has_masks(started)
+    finalized = finalize(model).state_dict()
+    assert count(started).density == pytest.approx(0.2, abs=0.01)
+    torch.testing.assert_close(dict(started.state_dict()), dict(finalized), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("change", [{"intermediate_size": 8}, {"vocab_size": 99}])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fineprune.errors import TrainingError
-from fineprune.training.schedule import PruningSchedule
+from fineprune.pruning.schedule import PruningSchedule
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 
 from fineprune.errors import RecipeError
 from fineprune.pruning import Movement, SoftMovement
-from fineprune.training import Distillation, PruningSchedule
+from fineprune.pruning.schedule import PruningSchedule
+from fineprune.training import Distillation
 from fineprune.training.recipe import Recipe, parse_recipe, read_recipe
 
 SMALLEST = """
@@ -172,11 +173,31 @@ def test_missing_key(given: dict[str, Any], key: str) -> None:
         ({"pruning": {"method": {}}}, "pruning.method: name: no method is called None; choose one"),
         (
             {"pruning": {"method": {"name": "random"}}},
-            "pruning.method: name: no method is called 'random'; choose one of magnitude, movement",
+            "pruning.method: name: no method is called 'random'; choose one of fisher, magnitude, ",
         ),
         (
             {"pruning": {"method": {"name": "soft_movement"}}},
-            "pruning.method: final_lambda: soft_movement needs a value for it, and none is given",
+            "pruning.method: soft_movement takes exactly one of keep (the fraction of weights to "
+            "keep) and final_lambda (the weight of the paper's penalty); found neither",
+        ),
+        (
+            {"pruning": {"method": {"name": "l0", "keep": 0.1, "final_lambda": 4}}},
+            "pruning.method: l0 takes exactly one of keep (the fraction of weights to keep) and "
+            "final_lambda (the weight of the paper's penalty); found both",
+        ),
+        (
+            {"pruning": {"method": {"name": "soft_movement", "keep": 0.1, "final_lambda": 4}}},
+            "pruning.method: soft_movement takes exactly one of keep (the fraction of weights to "
+            "keep) and final_lambda (the weight of the paper's penalty); found both",
+        ),
+        (
+            {"pruning": pruning(freeze_after=1.5)},
+            "pruning.freeze_after: input should be less than or equal to 1, found 1.5",
+        ),
+        (
+            {"pruning": pruning(freeze_after="late")},
+            "pruning.freeze_after: input should be a valid number, unable to parse string as a "
+            "number, found 'late'",
         ),
         (
             {"pruning": {"method": {"name": "magnitude", "keep": 10}}},
@@ -221,7 +242,8 @@ def test_impossible_section(sections: dict[str, Any], said: str) -> None:
         ("score_learning_rate", [1e-2], "a valid number"),
         ("adam_epsilon", 0.0, "greater than 0"),
         ("freeze_embeddings", "maybe", "a valid boolean"),
-        ("precision", "int8", "'float32', 'bfloat16' or 'float16'"),
+        ("precision", "int8", "'auto', 'float32', 'bfloat16' or 'float16'"),
+        ("precision", 16, "'auto', 'float32', 'bfloat16' or 'float16'"),
         ("seed", -1, "greater than or equal to 0"),
         ("seed", 2**32, "less than 4294967296"),
         ("evaluate_every", 0, "a number of steps, 'epoch' or 'never'"),
@@ -246,20 +268,20 @@ def test_only_the_start_of_a_long_value_is_told() -> None:
 
 @pytest.mark.parametrize("key", ["schedule", "penalty_schedule"])
 def test_schedule_too_short_for_the_steps_given(key: str) -> None:
-    # (1 + 2) * 100 steps of warm-up leave nothing of 300.
+    # (0.5 + 4) * 100 steps of warm-up leave nothing of 450.
     section = pruning(**{key: {"warmup_steps": 100}})
-    assert parse_recipe(values(pruning=section, training={"max_steps": 301}), "test")
-    assert complaint(pruning=section, training={"max_steps": 300}) == (
-        f"pruning.{key}.warmup_steps=100: the run has 300 steps, and (1 + 2) warm-ups take 300; "
+    assert parse_recipe(values(pruning=section, training={"max_steps": 451}), "test")
+    assert complaint(pruning=section, training={"max_steps": 450}) == (
+        f"pruning.{key}.warmup_steps=100: the run has 450 steps, and (0.5 + 4) warm-ups take 450; "
         "more steps than that are needed: train longer or warm up less"
     )
 
 
 def test_a_run_without_steps_given_is_checked_once_its_data_are_known() -> None:
     recipe = parse_recipe(values(pruning=pruning(schedule={"warmup_steps": 5400})), "test")
-    recipe.check_schedules(16_201)
+    recipe.check_schedules(24_301)
     with pytest.raises(Exception, match=r"pruning\.schedule\.warmup_steps=5400"):
-        recipe.check_schedules(16_200)
+        recipe.check_schedules(24_300)
 
 
 # Files.
