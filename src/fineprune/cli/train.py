@@ -29,8 +29,12 @@ def train(
 
         from fineprune.training.recipe import read_recipe
         from fineprune.training.run import run
+        from fineprune.training.run_folder import RECIPE_FILE
 
-    result = run(read_recipe(recipe, overrides or ()), output, resume=resume, say=note)
+    settings = read_recipe(
+        recipe, overrides or (), resumed=output / RECIPE_FILE if resume else None
+    )
+    result = run(settings, output, resume=resume, say=note)
     if not PartialState().is_main_process:
         return
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items())

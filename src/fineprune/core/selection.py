@@ -81,7 +81,7 @@ def keep_largest_of_all(values: Sequence[Tensor], count: int) -> list[Tensor]:
     if count >= total:
         return [torch.ones_like(one, dtype=torch.bool) for one in values]
     cut = kth_largest(values, count)
-    keep = [one.detach().float() >= cut for one in values]
+    keep = [(one.detach().float() >= cut).contiguous() for one in values]
     surplus = sum(counts_of(keep)) - count
     for one, its_keep in zip(reversed(values), reversed(keep), strict=True):
         if surplus <= 0:
@@ -125,7 +125,7 @@ def keep_with_floors(
 
 def counts_of(masks: Sequence[Tensor]) -> list[int]:
     """How many entries of each boolean array are true; an accelerator waits once for all."""
-    return torch.stack([torch.count_nonzero(mask) for mask in masks]).tolist()  # type: ignore[no-any-return]
+    return torch.stack([torch.count_nonzero(mask) for mask in masks]).tolist()
 
 
 def _drop_last(keep: Tensor, ties: Tensor, surplus: int) -> int:

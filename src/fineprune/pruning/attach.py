@@ -9,10 +9,10 @@ from torch.nn.utils import parametrize
 from fineprune.errors import TargetError
 from fineprune.pruning.attach_note import AttachNote, erase_note
 from fineprune.pruning.mask import Mask
-from fineprune.pruning.masks import Masks, mask_of
+from fineprune.pruning.masks import Masks, mask_of, pretrained_models
 from fineprune.pruning.methods import Method
 from fineprune.pruning.saving import save_plain_weights_too, save_plainly
-from fineprune.pruning.targets import Target, find_targets
+from fineprune.pruning.targets import Target, find_blocks, find_targets
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -56,8 +56,12 @@ def attach(
             masks[id(weight)] = Mask(method, weight, target.kind).train(target.module.training)
         mask = masks[id(weight)]
         parametrize.register_parametrization(target.module, "weight", mask, unsafe=True)
-    AttachNote(method, include, exclude).write(model)
-    save_plain_weights_too(model)
+    for inner in pretrained_models(model):
+        if inner is model:
+            AttachNote(method, include, exclude).write(inner)
+        else:  # patterns of the outer model's names mean nothing to it
+            AttachNote(method, *_exact_patterns(inner)).write(inner)
+        save_plain_weights_too(inner)
     return Masks.of(model)
 
 
@@ -68,12 +72,24 @@ def detach(model: Model) -> Model:
         TargetError: the model has no masks.
     """
     Masks.of(model)
+    pretrained = pretrained_models(model)
     masked = [module for module in model.modules() if mask_of(module) is not None]
     for linear in masked:
         _unmask(linear)
-    erase_note(model)
-    save_plainly(model)
+    for inner in pretrained:
+        erase_note(inner)
+        save_plainly(inner)
     return model
+
+
+def _exact_patterns(model: nn.Module) -> tuple[list[str], list[str]]:
+    """Patterns for `find_targets` that give just those layers of a model that are masked."""
+    masked = [name for name, module in model.named_modules() if mask_of(module) is not None]
+    usual = [target.name for target in find_targets(model, include=masked)]
+    blocks = tuple(f"{name}." for name, _ in find_blocks(model))
+    include = [name for name in masked if not name.startswith(blocks)]
+    exclude = [name for name in usual if name not in masked]
+    return include, exclude
 
 
 def _require_free(target: Target) -> None:

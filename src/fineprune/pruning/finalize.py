@@ -14,7 +14,7 @@ from fineprune.pruning.attach_note import FINALIZED_KEY, note_of
 from fineprune.pruning.counts import count
 from fineprune.pruning.load import load_model
 from fineprune.pruning.mask import applied
-from fineprune.pruning.masks import Masks, has_masks
+from fineprune.pruning.masks import Masks, has_masks, pretrained_models
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -37,8 +37,8 @@ def finalize(model: Model) -> Model:
     """Multiplies every masked weight by its mask and takes the masks off, in place.
 
     The result is a plain model that computes what the masked one did in eval mode; its pruned
-    weights are exact zeros. (L0's gates are not binary: they scale the weights they keep.) Its
-    config says which weights were prunable, so that `count` goes on counting these.
+    weights are exact zeros. (L0's gates are not binary: they scale the weights they keep.) Where
+    other weights were prunable than by default, its config says which, and `count` counts these.
 
     Returns:
         The same model, for `finalize(model).save_pretrained(folder)`.
@@ -49,10 +49,11 @@ def finalize(model: Model) -> Model:
     for one in Masks.of(model):
         # In the weight's own precision, as the masked layer multiplies.
         one.weight.copy_(applied(one.weight, one.multiplier()))
-    note = note_of(model)
+    notes = [(inner, note_of(inner)) for inner in pretrained_models(model)]
     detach(model)
-    if note is not None:
-        note.write(model, FINALIZED_KEY)
+    for inner, note in notes:
+        if note is not None and (note.include or note.exclude):
+            note.write(inner, FINALIZED_KEY)
     return model
 
 

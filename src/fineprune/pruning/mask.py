@@ -138,9 +138,8 @@ class Mask(nn.Module):
         squared = gradient.float().square()
         if self.second_moment is None:
             self.register_buffer("second_moment", squared)
-        else:
-            self.second_moment.lerp_(squared, 1 - _MOMENT_DECAY)
-        return self.second_moment
+            return squared
+        return self.second_moment.lerp_(squared, 1 - _MOMENT_DECAY)
 
     @torch.no_grad()
     def freeze(self, weight: Tensor) -> None:

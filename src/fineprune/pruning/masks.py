@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from transformers import PreTrainedModel
 
 from fineprune.core.control import Steering
 from fineprune.errors import TargetError, TrainingError
@@ -35,7 +36,8 @@ class MaskedWeight:
     def weight(self) -> nn.Parameter:
         """The weight before masking, a parameter of shape `(out, in)`."""
         # Looked up each time: what shards a model puts another parameter in its place.
-        return self.layer.parametrizations["weight"].original  # type: ignore[index, union-attr, return-value]
+        weights: Any = self.layer.parametrizations
+        return cast(nn.Parameter, weights["weight"].original)
 
     def multiplier(self) -> Tensor:
         """What multiplies the weight in eval mode, shape `(out, in)`."""
@@ -53,6 +55,16 @@ def mask_of(module: nn.Module) -> Mask | None:
 def has_masks(model: nn.Module) -> bool:
     """Whether any weight of a model is masked."""
     return any(mask_of(module) is not None for module in model.modules())
+
+
+def pretrained_models(model: nn.Module) -> list[PreTrainedModel]:
+    """The models of `transformers` that hold masks: the model itself, or those it is made of.
+
+    (A SentenceTransformer, for one, is a list of modules, and one of them holds the encoder.)
+    """
+    if isinstance(model, PreTrainedModel):
+        return [model] if has_masks(model) else []
+    return [found for child in model.children() for found in pretrained_models(child)]
 
 
 @final
@@ -101,9 +113,9 @@ class Masks:
     @property
     def level(self) -> Level:
         """The level of all; where matrices compete for a fraction, the fraction of them all."""
-        return self.method.rule.overall_level(
-            [one.mask.level for one in self], [one.weight.numel() for one in self]
-        )
+        levels = [one.mask.level for one in self]
+        sizes = [one.weight.numel() for one in self]
+        return cast(Level, self.method.rule.overall_level(levels, sizes))
 
     @property
     def frozen(self) -> bool:

@@ -1,6 +1,6 @@
 """Tensors of which each process holds a part, as `fully_shard` leaves them."""
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch.distributed.tensor import DTensor, Replicate
 
 def whole(tensor: Tensor) -> Tensor:
     """All of a tensor, of which each process may hold a part; every process has to call this."""
-    return cast(Tensor, tensor.full_tensor()) if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def keep_in_place(weight: Tensor, kept: Tensor) -> None:

@@ -222,7 +222,7 @@ class FinePruningMixin(_Base):
             teacher = finalize(teacher)
         teacher.requires_grad_(False)
         teacher.eval()  # type: ignore[no-untyped-call]
-        return teacher.to(self.args.device)  # type: ignore[arg-type, return-value]
+        return cast(PreTrainedModel, cast(nn.Module, teacher).to(self.args.device))
 
     def _ask(self, teacher: PreTrainedModel) -> TeacherLogits:
         """The teacher's logits over the training set: from their file, else asked for and kept."""

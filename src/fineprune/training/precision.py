@@ -7,13 +7,15 @@ without AMX, which have the same instructions.
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel
+
+from fineprune.training.recipe import Precision
 
 _ROUNDS = 3
 _LEAST_GAIN = 0.9
@@ -25,7 +27,7 @@ def fastest_precision(
     dataset: Dataset,
     collate: Callable[[list[dict[str, Any]]], Mapping[str, Tensor]],
     batch_size: int,
-) -> str:
+) -> Precision:
     """`"bfloat16"` where that trains clearly faster than float32, else `"float32"`.
 
     A few steps of both, in turns, on the first rows; the shortest time of each counts. Leaves
@@ -51,7 +53,8 @@ def fastest_precision(
                     times[dtype] = min(times[dtype], taken)
     model.train(was_training)
     faster = times[torch.bfloat16] <= _LEAST_GAIN * times[torch.float32]
-    return str(broadcast_object_list(["bfloat16" if faster else "float32"])[0])
+    chosen: list[Precision] = ["bfloat16" if faster else "float32"]
+    return cast(Precision, broadcast_object_list(chosen)[0])
 
 
 def _seconds(

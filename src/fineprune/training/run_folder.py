@@ -8,7 +8,7 @@ from typing import Any
 from fineprune.errors import TrainingError
 from fineprune.files import is_taken, replacing
 from fineprune.training.checkpoints import remove_partial_checkpoints
-from fineprune.training.recipe import Recipe, read_recipe, resolved, write_recipe
+from fineprune.training.recipe import Precision, Recipe, read_recipe, resolved, write_recipe
 from fineprune.training.task_trainer import TaskTrainer
 
 RECIPE_FILE = "recipe.yaml"
@@ -54,7 +54,7 @@ def require_usable(output: Path, recipe: Recipe, *, resume: bool) -> None:
         )
 
 
-def precision_of(run: Path) -> str:
+def precision_of(run: Path) -> Precision:
     """The precision that a run was started in."""
     return read_recipe(run / RECIPE_FILE).training.precision
 

@@ -2,12 +2,14 @@
 
 from fineprune.training.recipe.reading import parse_recipe, read_recipe, resolved, write_recipe
 from fineprune.training.recipe.schema import (
+    Precision,
     PruningSettings,
     Recipe,
     TrainingSettings,
 )
 
 __all__ = [
+    "Precision",
     "PruningSettings",
     "Recipe",
     "TrainingSettings",

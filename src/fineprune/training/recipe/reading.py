@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -18,6 +18,8 @@ from fineprune.wording import listed, quoted
 
 _RECIPE = TypeAdapter(Recipe)
 
+_METHOD = "pruning.method"
+
 _EXPECTATIONS = {
     "dataclass_type": "expected a mapping of keys to values",
     "model_attributes_type": "expected a mapping of keys to values",
@@ -26,12 +28,16 @@ _EXPECTATIONS = {
 """What YAML calls that which the validator calls otherwise, by kind of error."""
 
 
-def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def read_recipe(
+    path: Path, overrides: Sequence[str] = (), *, resumed: Path | None = None
+) -> Recipe:
     """Reads and validates a recipe; touches no data and no model.
 
     Args:
         path: a YAML file.
         overrides: `dotted.path=value` each, the value in YAML; applied in order.
+        resumed: the resolved recipe of a run that is to go on: what the recipe leaves open stays
+            as it was when the run began, whatever defaults are by now.
 
     Raises:
         RecipeError: the file cannot be read, or the first thing in it that is wrong: which key,
@@ -40,6 +46,11 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     values = _read_yaml(path)
     for override in overrides:
         _override(values, override)
+    if resumed is not None and resumed.is_file():
+        before = resolved(read_recipe(resumed))
+        values.setdefault("training", {})
+        # A whole section that is missing is not left open: the run would be another one.
+        values = _filled(values, {key: before[key] for key in before if key in values})
     return parse_recipe(values, str(path))
 
 
@@ -87,6 +98,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"{type(values).__name__}"
         )
     return values
+
+
+def _filled(values: dict[str, Any], before: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """The values, and those of before that they leave open; a method is one value."""
+    filled = dict(before)
+    for key, value in values.items():
+        place = f"{path}{key}"
+        earlier = before.get(key)
+        if isinstance(value, dict) and isinstance(earlier, Mapping) and place != _METHOD:
+            value = _filled(value, earlier, f"{place}.")
+        filled[key] = value
+    return filled
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -171,7 +171,7 @@ class Recipe:
         training = replace(self.training, learning_rate=_DENSE_LEARNING_RATE * ratio)
         return replace(self, training=training)
 
-    def with_precision(self, precision: str) -> Self:
+    def with_precision(self, precision: Precision) -> Self:
         """The recipe with its precision written out."""
         return replace(self, training=replace(self.training, precision=precision))
 
