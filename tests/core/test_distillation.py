@@ -6,8 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fineprune.core.distillation import softened_divergence, squared_difference
-from tests.oracles import Doubles
+from fineprune.core.distillation import (
+    binary_divergence,
+    softened_divergence,
+    squared_difference,
+)
+from tests.oracles import Doubles, sigmoid
 
 
 def softmax(logits: Doubles) -> Doubles:
@@ -81,3 +85,54 @@ def test_squared_difference_is_a_mean() -> None:
     found = squared_difference(student, teacher)
     assert found.dtype == torch.float32
     assert found.item() == (1 + 9) / 2
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 5.5])
+@pytest.mark.parametrize("shape", [(1, 1), (6, 3), (4, 7, 5)])
+def test_binary_divergence_is_the_mean_over_independent_answers(
+    shape: tuple[int, ...], temperature: float
+) -> None:
+    torch.manual_seed(0)
+    student, teacher = 3 * torch.randn(shape), 3 * torch.randn(shape)
+    p = sigmoid(teacher.numpy() / temperature)
+    q = sigmoid(student.numpy() / temperature)
+    exact = temperature**2 * (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).mean()
+    found = binary_divergence(student, teacher, temperature)
+    assert found.shape == ()
+    assert found.item() == pytest.approx(exact, rel=1e-4)
+    torches = torch.distributions.kl_divergence(
+        torch.distributions.Bernoulli(logits=teacher.double() / temperature),
+        torch.distributions.Bernoulli(logits=student.double() / temperature),
+    )
+    assert found.item() == pytest.approx(temperature**2 * torches.mean().item(), rel=1e-4)
+
+
+def test_two_labels_of_one_example_do_not_compete() -> None:
+    # A softmax would see no difference here: both logits are shifted alike.
+    student, teacher = torch.tensor([[1.0, 1.0]]), torch.tensor([[-1.0, -1.0]])
+    assert softened_divergence(student, teacher, 1.0).item() == pytest.approx(0.0, abs=1e-6)
+    assert binary_divergence(student, teacher, 1.0).item() > 0.1
+
+
+def test_the_gradient_of_a_binary_divergence_is_the_difference_of_the_answers() -> None:
+    torch.manual_seed(0)
+    student, teacher = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3)
+    binary_divergence(student, teacher, 2.0).backward()  # type: ignore[no-untyped-call]
+    p, q = sigmoid(teacher.numpy() / 2), sigmoid(student.detach().numpy() / 2)
+    assert student.grad is not None
+    # T^2 / T / answers.
+    np.testing.assert_allclose(student.grad.numpy(), 2.0 * (q - p) / 12, rtol=1e-4, atol=1e-7)
+
+
+def test_certain_yes_or_no_answers_stay_finite() -> None:
+    student, teacher = torch.tensor([300.0, -300.0]), torch.tensor([-300.0, 300.0])
+    assert binary_divergence(student, teacher, 1.0).item() == pytest.approx(300.0)
+    assert binary_divergence(teacher, teacher, 1.0).item() == 0.0
+
+
+def test_a_binary_divergence_of_low_precision_is_computed_in_float32() -> None:
+    student = torch.tensor([0.5, -1.0], dtype=torch.bfloat16)
+    found = binary_divergence(student, torch.tensor([1.5, 0.5], dtype=torch.bfloat16), 2.0)
+    assert found.dtype == torch.float32
+    exact = binary_divergence(student.double(), torch.tensor([1.5, 0.5]).double(), 2.0)
+    torch.testing.assert_close(found, exact)

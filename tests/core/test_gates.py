@@ -5,7 +5,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from fineprune.core.gates import expected_gates, open_probability, sample_noise, sampled_gates
+from fineprune.core.gates import (
+    CLOSED,
+    expected_gates,
+    gate_gradient,
+    gated_weight,
+    open_probability,
+    sample_noise,
+    sampled_gates,
+)
 from tests.oracles import Doubles, sigmoid
 
 # The distribution of Louizos et al. 2018, written down once more from the paper.
@@ -103,3 +111,73 @@ def test_a_clamped_gate_has_no_gradient_and_an_open_one_has() -> None:
     gates.sum().backward()  # type: ignore[no-untyped-call]
     # At noise 0.5 and score 0: sigmoid' = 1/4, times (r - l) / b.
     torch.testing.assert_close(scores.grad, torch.tensor([0.0, 0.25 * 1.2 / B, 0.0]))
+
+
+def drawn_gates(scores: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return sampled_gates(scores, sample_noise(scores, generator))
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_gated_weight_has_the_value_and_the_gradients_of_the_formula(sampled: bool) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(20, 30, dtype=torch.float64, requires_grad=True)
+    scores = (3 * torch.randn(20, 30, dtype=torch.float64)).requires_grad_()
+    gradient = torch.randn(20, 30, dtype=torch.float64)
+    gates = drawn_gates if sampled else expected_gates
+    made = gates(scores)
+    assert (made == 0).any()
+    assert (made == 1).any()
+    exact = weight * made
+    exact.backward(gradient)  # type: ignore[no-untyped-call]
+    expected = [one.grad for one in (weight, scores)]
+    weight.grad = scores.grad = None
+
+    found = gated_weight(weight, scores, gates(scores.detach()), sampled=sampled)
+    found.backward(gradient)  # type: ignore[no-untyped-call]
+    assert torch.equal(found, exact)
+    torch.testing.assert_close([weight.grad, scores.grad], expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_clamped_gate_passes_no_gradient_to_its_score(sampled: bool) -> None:
+    scores = torch.tensor([[-30.0, 0.0, 30.0]], requires_grad=True)
+    weight = torch.ones(1, 3, requires_grad=True)
+    gates = torch.tensor([[0.0, 0.5, 1.0]])
+    gated_weight(weight, scores, gates, sampled=sampled).sum().backward()  # type: ignore[no-untyped-call]
+    # In the middle: (r - l) / 4, times 1 / b where the gate was drawn.
+    slope = 0.3 / B if sampled else 0.3
+    torch.testing.assert_close(scores.grad, torch.tensor([[0.0, slope, 0.0]]))
+    assert torch.equal(weight.grad, gates)  # type: ignore[arg-type]
+
+
+def test_the_gradient_of_gates_leaves_them_as_they_were() -> None:
+    gates = torch.tensor([0.0, 0.25, 1.0])
+    gate_gradient(gates, 1.0)
+    assert gates.tolist() == [0.0, 0.25, 1.0]
+
+
+def test_a_bfloat16_weight_gives_its_scores_a_float32_gradient() -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(8, 8, dtype=torch.bfloat16, requires_grad=True)
+    scores = torch.randn(8, 8, requires_grad=True)
+    gates, gradient = expected_gates(scores.detach()), torch.randn(8, 8, dtype=torch.bfloat16)
+    masked = gated_weight(weight, scores, gates, sampled=False)
+    assert masked.dtype == torch.bfloat16
+    masked.backward(gradient)  # type: ignore[no-untyped-call]
+    assert scores.grad is not None
+    assert scores.grad.dtype == torch.float32
+    assert weight.grad is not None
+    assert weight.grad.dtype == torch.bfloat16
+    s = sigmoid(scores.detach().numpy())
+    open_ = (1.2 * s - 0.1 > 0) & (1.2 * s - 0.1 < 1)
+    expected = gradient.double().numpy() * weight.detach().double().numpy() * 1.2 * s * (1 - s)
+    np.testing.assert_allclose(scores.grad.numpy(), expected * open_, rtol=1e-5, atol=1e-7)
+
+
+def test_an_expected_gate_opens_above_the_score_that_closes_it() -> None:
+    scores = torch.tensor([CLOSED - 1e-4, CLOSED + 1e-4], dtype=torch.float64)
+    below, above = expected_gates(scores).tolist()
+    assert below == 0
+    assert above > 0
+    assert pytest.approx(math.log(0.1 / 1.1)) == CLOSED
