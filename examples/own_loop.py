@@ -1,23 +1,35 @@
-"""Fine-prunes in a training loop of your own: no recipe, no Trainer.
+"""Fine-prunes in a training loop of your own, with accelerate: no recipe, no Trainer.
 
     python examples/own_loop.py
+    accelerate launch --num_processes 2 examples/own_loop.py
 
 The model is tiny and random and the task is made up (does token 7 occur?), so that this runs in
 seconds; put your model, data and optimizer in their places.
 """
 
 import torch
-from torch.nn.functional import cross_entropy
+from accelerate import Accelerator
+from torch.utils.data import DataLoader, TensorDataset
 from transformers import BertConfig, BertForSequenceClassification
 
-from fineprune import Masks, SoftMovement, attach, count, finalize
+from fineprune import (
+    Pruner,
+    PruningSchedule,
+    SoftMovement,
+    attach,
+    count,
+    finalize,
+    parameter_groups,
+)
 
 STEPS = 300
+ACCUMULATION = 2
 
 
 def main() -> None:
     """Trains, prunes meanwhile, and makes the model plain again."""
     torch.manual_seed(0)
+    accelerator = Accelerator(gradient_accumulation_steps=ACCUMULATION)
     model = BertForSequenceClassification(
         BertConfig(
             vocab_size=32,
@@ -28,40 +40,40 @@ def main() -> None:
             max_position_embeddings=16,
         )
     )
-    masks = attach(model, SoftMovement(final_lambda=2.0))
+    attach(model, SoftMovement(keep=0.1))
     optimizer = torch.optim.AdamW(
-        [
-            {"params": weights_of(model, masks), "lr": 1e-3},
-            {"params": masks.scores(), "lr": 3e-2, "weight_decay": 0.0},
-        ]
+        parameter_groups(model, learning_rate=1e-3, score_learning_rate=3e-2)
     )
-    method = masks.method
-    level = method.level_schedule(begin=30, end=200)
-    penalty_weight = method.penalty_schedule(begin=30, end=200)
+    model, optimizer, batches = accelerator.prepare(model, optimizer, DataLoader(data(), 32))
 
-    for step in range(STEPS):
-        # Once a step: masks follow the level, and scores as they are now.
-        masks.set_level(method.level(level(step)))
-        tokens = torch.randint(0, 32, (64, 8))
-        labels = (tokens == 7).any(dim=1).long()
-        loss = cross_entropy(model(input_ids=tokens).logits, labels)
-        penalty = masks.penalty()
-        if penalty is not None:
-            loss = loss + penalty_weight(step) * penalty
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        if step % 50 == 0:
-            print(f"step {step:3}  loss {loss.item():.3f}  kept {masks.density():.1%}")
+    plain = accelerator.unwrap_model(model)
+    schedule = PruningSchedule(warmup_steps=30, initial_warmup=1, final_warmup=3)
+    pruner = Pruner(plain, optimizer, total_steps=STEPS, schedule=schedule)
+    step = 0
+    for tokens, labels in batches:
+        with accelerator.accumulate(model):
+            loss = model(input_ids=tokens, labels=labels).loss
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                pruner.add_penalty_gradient()
+            optimizer.step()
+            if accelerator.sync_gradients:
+                pruner.step()  # after the optimizer's step, before gradients are cleared
+            optimizer.zero_grad()
+        if accelerator.sync_gradients:
+            if step % 50 == 0:
+                kept = pruner.masks.density()
+                accelerator.print(f"step {step:3}  loss {loss.item():.3f}  kept {kept:.1%}")
+            step += 1
 
-    finalize(model)
-    print(f"finalized: {count(model).density:.1%} of the prunable weights are left")
+    finalize(plain)
+    accelerator.print(f"finalized: {count(plain).density:.1%} of the prunable weights are left")
 
 
-def weights_of(model: torch.nn.Module, masks: Masks) -> list[torch.nn.Parameter]:
-    """All parameters but the scores."""
-    scores = {id(score) for score in masks.scores()}
-    return [parameter for parameter in model.parameters() if id(parameter) not in scores]
+def data() -> TensorDataset:
+    """Random tokens, and whether a 7 is among them."""
+    tokens = torch.randint(0, 32, (32 * ACCUMULATION * STEPS, 8))
+    return TensorDataset(tokens, (tokens == 7).any(dim=1).long())
 
 
 if __name__ == "__main__":

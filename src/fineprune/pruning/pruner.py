@@ -16,17 +16,17 @@ from fineprune.pruning.schedule import PruningSchedule
 class Pruner:
     """What a training loop has to call beside its optimizer.
 
-    ```python
-    attach(model, SoftMovement(keep=0.05))
-    optimizer = torch.optim.AdamW(parameter_groups(model, learning_rate=2e-4))
-    pruner = Pruner(model, optimizer, total_steps=len(loader))
-    for batch in loader:
-        loss = model(**batch).loss + pruner.penalty()
-        loss.backward()
-        optimizer.step()
-        pruner.step()  # after the optimizer's step, before its gradients are cleared
-        optimizer.zero_grad()
-    ```
+    ::
+
+        attach(model, SoftMovement(keep=0.05))
+        optimizer = torch.optim.AdamW(parameter_groups(model, learning_rate=2e-4))
+        pruner = Pruner(model, optimizer, total_steps=len(loader))
+        for batch in loader:
+            loss = model(**batch).loss + pruner.penalty()
+            loss.backward()
+            optimizer.step()
+            pruner.step()  # after the optimizer's step, before its gradients are cleared
+            optimizer.zero_grad()
 
     Level and penalty are functions of the step alone, and what else there is to remember stands in
     the model's buffers. So a loop that resumes restores model and optimizer, and gives its step.

@@ -11,14 +11,14 @@ from fineprune.training.mixin import FinePruningMixin
 class FinePruningTrainer(FinePruningMixin, Trainer):
     """Fine-prunes a model that a method is attached to; fine-tunes one without masks.
 
-    ```python
-    attach(model, SoftMovement(keep=0.05))
-    trainer = FinePruningTrainer(
-        model=model, args=args, teacher=teacher, train_dataset=train_dataset
-    )
-    trainer.train()
-    finalize(model).save_pretrained("plain")
-    ```
+    ::
+
+        attach(model, SoftMovement(keep=0.05))
+        trainer = FinePruningTrainer(
+            model=model, args=args, teacher=teacher, train_dataset=train_dataset
+        )
+        trainer.train()
+        finalize(model).save_pretrained("plain")
 
     Takes what `transformers.Trainer` and `FinePruningMixin` take, and raises what they raise.
     """

@@ -34,7 +34,7 @@ class SoftMovement(Method[Any]):
 
     - With `keep`, the cut through the scores follows their quantile, so that the density follows
       its schedule exactly. The penalty is a mean over weights, and lambda a constant: where a
-      ranking sets the density, one value serves all densities (Wei et al. 2022, section 3).
+      ranking sets the density, one value serves all densities (Jiang et al. 2022).
     - With `final_lambda`, as in the paper (`sigmoied_threshold` in its code), weights with
       sigmoid(S) > tau are kept, and how many those are depends on lambda and on the length of the
       run. The penalty is a mean over matrices of means.
