@@ -64,7 +64,7 @@ class Mask(nn.Module):
         self._count: int | None = weight.numel()
         self._drawn: Tensor | None = None
         self._seen: int | None = None
-        self.level = method.initial_level
+        self.level = method.initial_matrix_level
 
     @property
     def level(self) -> Level:

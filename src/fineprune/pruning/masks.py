@@ -114,8 +114,9 @@ class Masks:
     def level(self) -> Level:
         """The level of all; where matrices compete for a fraction, the fraction of them all."""
         levels = [one.mask.level for one in self]
+        kept = [one.mask.count for one in self]
         sizes = [one.weight.numel() for one in self]
-        return cast(Level, self.method.rule.overall_level(levels, sizes))
+        return cast(Level, self.method.rule.overall_level(levels, kept, sizes))
 
     @property
     def frozen(self) -> bool:

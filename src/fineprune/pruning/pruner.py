@@ -11,6 +11,9 @@ from fineprune.pruning.masks import Masks, second_moment_of
 from fineprune.pruning.parameters import require_own_group
 from fineprune.pruning.schedule import PruningSchedule
 
+_LEAST_SHARE = 1e-30
+"""A controller takes logarithms; scores far below 0 leave a share of 0 in float32."""
+
 
 @final
 class Pruner:
@@ -114,13 +117,13 @@ class Pruner:
         """
         self._observe()
         self._step += 1
-        if self._freeze_step is not None and self._step >= self._freeze_step:
-            self._freeze()
         if self._is_due():
             self.masks.update(self.masks.method.level(self._level(self._step)), self._optimizer)
         else:
             self.masks.apply_in_place()
             self.masks.mark_fresh()
+        if self._freeze_step is not None and self._step >= self._freeze_step:
+            self._freeze()
         self._steer()
         self.masks.draw(self._step)
 
@@ -172,7 +175,7 @@ class Pruner:
     def _share(self) -> float:
         """The share of gates that are expected to be open: what the penalty is the mean of."""
         penalty = self.masks.penalty()
-        return 1.0 if penalty is None else float(penalty)
+        return 1.0 if penalty is None else max(float(penalty), _LEAST_SHARE)
 
     def _freeze(self) -> None:
         if self.masks.frozen:

@@ -1,5 +1,6 @@
 """Pruning and distillation for any trainer that descends from `transformers.Trainer`."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -85,6 +86,7 @@ class FinePruningMixin(_Base):
         super().__init__(*args, **kwargs)
         # Its filter would replace a loss that is not finite by an average, and go on.
         self.args.logging_nan_inf_filter = False
+        self.model_accepts_loss_kwargs &= _counts_items(self.model)
         self.score_learning_rate = score_learning_rate
         self.distillation = distillation or Distillation()
         self.teacher = None if teacher is None else self._prepared(teacher)
@@ -156,7 +158,10 @@ class FinePruningMixin(_Base):
         rows = inputs.pop(ROW, None)
         taught = self._teach(inputs, rows) if model.training and self.teacher is not None else None
         mask = inputs.get("attention_mask")
-        with self._shared_weights():
+        pruner = self._pruning.pruner
+        # Looking for the masks takes a millisecond, and in training they are known.
+        masks = pruner.masks if model.training and pruner is not None else self.masks
+        with _shared_weights(masks):
             loss, outputs = super().compute_loss(
                 model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
             )
@@ -203,13 +208,6 @@ class FinePruningMixin(_Base):
             by_model = self.model_accepts_loss_kwargs and num_items_in_batch is not None
             scaled = by_model or self.compute_loss_func is not None
         return 1 / self.current_gradient_accumulation_steps if scaled else 1.0
-
-    @contextmanager
-    def _shared_weights(self) -> Iterator[None]:
-        """Masks a weight once where several layers share it, as those of ALBERT do."""
-        masks = self.masks
-        with parametrize.cached() if masks is not None and masks.share_weights else nullcontext():
-            yield
 
     # The teacher.
 
@@ -278,7 +276,7 @@ class FinePruningMixin(_Base):
     @override
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         # Its data loader draws a random number; training is to be the same with and without it.
-        with self._shared_weights(), torch.random.fork_rng(devices=[]):
+        with _shared_weights(self.masks), torch.random.fork_rng(devices=[]):
             output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         levels = {f"{prefix}_{name}": value for name, value in self._level_metrics().items()}
@@ -328,3 +326,23 @@ class FinePruningMixin(_Base):
                 callback.on_log(
                     self.args, self.state, self.control, logs=densities, model=self.model
                 )
+
+
+def _counts_items(model: object) -> bool:
+    """Whether a model divides its loss by the number of items in all accumulated batches.
+
+    The loop takes every forward that has `**kwargs` for one that does, and then no longer divides
+    by the number of batches. But the heads of BERT and of others take `**kwargs` and give the mean
+    over one batch all the same: with accumulation 4, everything would weigh four times as much.
+    """
+    if hasattr(model, "accepts_loss_kwargs"):
+        return bool(model.accepts_loss_kwargs)
+    forward = getattr(model, "forward", None)
+    return forward is not None and "num_items_in_batch" in inspect.signature(forward).parameters
+
+
+@contextmanager
+def _shared_weights(masks: Masks | None) -> Iterator[None]:
+    """Masks a weight once where several layers share it, as those of ALBERT do."""
+    with parametrize.cached() if masks is not None and masks.share_weights else nullcontext():
+        yield

@@ -96,6 +96,11 @@ class Method(ABC, Generic[LevelT]):
         """
         return self.rule.level(value)
 
+    @property
+    def initial_matrix_level(self) -> Level:
+        """The level of a single matrix at which training starts."""
+        return self.initial_level
+
     def matrix_level(self, value: float) -> Level:
         """The level of a single matrix with the given number, as a checkpoint stores it.
 

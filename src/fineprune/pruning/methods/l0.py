@@ -68,7 +68,14 @@ class L0(Method[Any]):
     @override
     @cached_property
     def rule(self) -> Rule[Any]:
-        return OpenGates(CLOSED) if self.keep is None else ShiftedGates(self.keep, CLOSED)
+        if self.keep is None:
+            return OpenGates(closed=CLOSED)
+        return ShiftedGates(keep=self.keep, closed=CLOSED)
+
+    @override
+    @property
+    def initial_matrix_level(self) -> ScoreCut:
+        return self.matrix_level(0.0)
 
     @override
     def matrix_level(self, value: float) -> ScoreCut:

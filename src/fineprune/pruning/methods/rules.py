@@ -91,8 +91,16 @@ class Rule(ABC, Generic[LevelT]):
         """The mask of one matrix from its own level, for checkpoints that hold no masks."""
 
     @abstractmethod
-    def overall_level(self, levels: Sequence[Level], sizes: Sequence[int]) -> LevelT:
-        """The inverse of `settle`: what the levels of all matrices, of these sizes, amount to."""
+    def overall_level(
+        self, levels: Sequence[Level], kept: Sequence[int], sizes: Sequence[int]
+    ) -> LevelT:
+        """The inverse of `settle`: what the decisions for all matrices amount to.
+
+        Args:
+            levels: each matrix's own level.
+            kept: how many weights each one keeps.
+            sizes: how many it has.
+        """
 
 
 @final
@@ -157,12 +165,12 @@ class Ranking(Rule[KeepFraction]):
         return keep_largest(importance, KeepFraction(level.value).count(importance.numel()))
 
     @override
-    def overall_level(self, levels: Sequence[Level], sizes: Sequence[int]) -> KeepFraction:
+    def overall_level(
+        self, levels: Sequence[Level], kept: Sequence[int], sizes: Sequence[int]
+    ) -> KeepFraction:
         if self.scope == "local":
             return KeepFraction(levels[0].value)
-        pairs = zip(levels, sizes, strict=True)
-        kept = sum(KeepFraction(level.value).count(size) for level, size in pairs)
-        return KeepFraction.of(kept, sum(sizes))
+        return KeepFraction.of(sum(kept), sum(sizes))
 
     def _rivals(self, matrices: Sequence[Ranked]) -> list[list[int]]:
         """The matrices that share a budget, by their places."""
@@ -247,7 +255,9 @@ class Cutting(Rule[ScoreCut]):
         return settled.mask
 
     @override
-    def overall_level(self, levels: Sequence[Level], sizes: Sequence[int]) -> ScoreCut:
+    def overall_level(
+        self, levels: Sequence[Level], kept: Sequence[int], sizes: Sequence[int]
+    ) -> ScoreCut:
         return ScoreCut(levels[0].value)
 
     def _lifted(self, importance: Tensor, mask: Tensor, kept: int, level: ScoreCut) -> Settled:
@@ -259,16 +269,42 @@ class Cutting(Rule[ScoreCut]):
         return Settled(keep_largest(importance, least), level, least, at_floor=True)
 
 
-@final
-@dataclass(frozen=True)
-class OpenGates(Rule[ScoreCut]):
-    """Keeps every weight whose expected gate is above 0; the scores are their own level.
+_MARGIN = 2e-6
+"""Some float32 steps, relative to the score."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gates(Rule[LevelT]):
+    """Abstract: keeps every weight whose expected gate is above 0, once all gates are shifted.
 
     Attributes:
         closed: the score up to which an expected gate is 0.
     """
 
     closed: float
+
+    @abstractmethod
+    def shift(self, importances: Sequence[Tensor], level: LevelT) -> float:
+        """By how much all scores are lowered before gates are made of them."""
+
+    @override
+    def settle(self, matrices: Sequence[Ranked], level: LevelT) -> list[Settled]:
+        importances = [matrix.importance for matrix in matrices]
+        own = ScoreCut(self.shift(importances, level))
+        masks = [self.restore(importance, own) for importance in importances]
+        return [
+            Settled(mask, own, kept) for mask, kept in zip(masks, counts_of(masks), strict=True)
+        ]
+
+    @override
+    def restore(self, importance: Tensor, level: Level) -> Tensor:
+        return importance - level.value > self.closed
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class OpenGates(Gates[ScoreCut]):
+    """Takes gates as they are: the scores are their own level."""
 
     @override
     @property
@@ -285,24 +321,19 @@ class OpenGates(Rule[ScoreCut]):
         return ScoreCut(0.0)
 
     @override
-    def settle(self, matrices: Sequence[Ranked], level: ScoreCut) -> list[Settled]:
-        masks = [self.restore(matrix.importance, level) for matrix in matrices]
-        return [
-            Settled(mask, level, kept) for mask, kept in zip(masks, counts_of(masks), strict=True)
-        ]
-
-    @override
-    def restore(self, importance: Tensor, level: Level) -> Tensor:
-        return importance - level.value > self.closed
-
-    @override
-    def overall_level(self, levels: Sequence[Level], sizes: Sequence[int]) -> ScoreCut:
+    def overall_level(
+        self, levels: Sequence[Level], kept: Sequence[int], sizes: Sequence[int]
+    ) -> ScoreCut:
         return ScoreCut(0.0)
+
+    @override
+    def shift(self, importances: Sequence[Tensor], level: ScoreCut) -> float:
+        return 0.0
 
 
 @final
-@dataclass(frozen=True)
-class ShiftedGates(Rule[KeepFraction]):
+@dataclass(frozen=True, kw_only=True)
+class ShiftedGates(Gates[KeepFraction]):
     """Shifts all gates together until as many are open as are to be kept.
 
     The shift sets in with the square of the way to the final fraction: at first the penalty has to
@@ -310,11 +341,9 @@ class ShiftedGates(Rule[KeepFraction]):
 
     Attributes:
         keep: fraction of the weights kept in the end.
-        closed: the score up to which an expected gate is 0.
     """
 
     keep: float
-    closed: float
 
     def __post_init__(self) -> None:
         if not 0 < self.keep < 1:
@@ -335,23 +364,13 @@ class ShiftedGates(Rule[KeepFraction]):
         return KeepFraction(value)
 
     @override
-    def settle(self, matrices: Sequence[Ranked], level: KeepFraction) -> list[Settled]:
-        importances = [matrix.importance for matrix in matrices]
-        own = ScoreCut(self._shift(importances, level))
-        masks = [self.restore(importance, own) for importance in importances]
-        return [
-            Settled(mask, own, kept) for mask, kept in zip(masks, counts_of(masks), strict=True)
-        ]
+    def overall_level(
+        self, levels: Sequence[Level], kept: Sequence[int], sizes: Sequence[int]
+    ) -> KeepFraction:
+        return KeepFraction.of(sum(kept), sum(sizes))
 
     @override
-    def restore(self, importance: Tensor, level: Level) -> Tensor:
-        return importance - level.value > self.closed
-
-    @override
-    def overall_level(self, levels: Sequence[Level], sizes: Sequence[int]) -> KeepFraction:
-        return KeepFraction(self.keep)
-
-    def _shift(self, importances: Sequence[Tensor], level: KeepFraction) -> float:
+    def shift(self, importances: Sequence[Tensor], level: KeepFraction) -> float:
         way = (1 - level.fraction) / (1 - self.keep)
         if way <= 0:
             return 0.0
