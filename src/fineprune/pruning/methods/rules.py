@@ -376,4 +376,6 @@ class ShiftedGates(Gates[KeepFraction]):
             return 0.0
         count = level.count(sum(importance.numel() for importance in importances))
         highest_pruned = float(kth_largest(importances, count + 1))
-        return way**2 * (highest_pruned - self.closed)
+        # Shifted by a little more, so that rounding to float32 does not leave its gate open.
+        margin = _MARGIN * max(1.0, abs(highest_pruned))
+        return way**2 * (highest_pruned - self.closed + margin)
