@@ -298,7 +298,8 @@ class Gates(Rule[LevelT]):
 
     @override
     def restore(self, importance: Tensor, level: Level) -> Tensor:
-        return importance - level.value > self.closed
+        # Not the shifted score against `closed`: rounded, it may fall on the wrong side.
+        return importance > level.value + self.closed
 
 
 @final
