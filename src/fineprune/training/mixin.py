@@ -26,7 +26,7 @@ from fineprune.training.divergence import (
     require_finite_loss,
     require_finite_weights,
 )
-from fineprune.training.label_sets import labels_of, require_same_labels
+from fineprune.training.heads import labels_of, require_same_labels
 from fineprune.training.teacher import (
     ROW,
     TeacherLogits,
