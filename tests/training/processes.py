@@ -14,11 +14,11 @@ import datasets
 from safetensors.torch import save_file
 
 from fineprune.cli.main import main
-from fineprune.training import FinePruningTrainer
 from fineprune.training import run as run_module
 from fineprune.training.recipe import parse_recipe
 from fineprune.training.run import run
 from fineprune.training.run_folder import RunMetrics, conclude
+from fineprune.training.task_trainer import TaskTrainer
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["fineprune.training.run"])
@@ -98,7 +98,7 @@ def run_as_one_of(
         "MASTER_PORT": str(port),
     }
 
-    def keeping_masks(trainer: FinePruningTrainer, *args: Any, **kwargs: Any) -> RunMetrics:
+    def keeping_masks(trainer: TaskTrainer, *args: Any, **kwargs: Any) -> RunMetrics:
         assert trainer.masks is not None
         save_file({one.name: one.multiplier() for one in trainer.masks}, left / "masks")
         return conclude(trainer, *args, **kwargs)

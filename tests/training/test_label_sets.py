@@ -1,7 +1,7 @@
 import pytest
 
 from fineprune.errors import CheckpointError
-from fineprune.training.label_sets import require_same_labels
+from fineprune.training.heads import require_same_labels
 
 
 def test_the_same_labels() -> None:

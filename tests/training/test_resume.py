@@ -20,7 +20,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "l0": {"name": "l0", "final_lambda": 1},
 }
 
-TRAINER = "fineprune.training.trainer:FinePruningTrainer"
+TRAINER = "fineprune.training.task_trainer:TaskTrainer"
 
 MOMENTS: dict[str, tuple[Moment, int | None]] = {
     "before the first checkpoint": (Moment(f"{TRAINER}.training_step", 2), None),

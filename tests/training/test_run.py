@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fineprune.errors import FinepruneError, TrainingError
 from fineprune.pruning.counts import count
-from fineprune.pruning.load import load_model
+from fineprune.pruning.checkpoint import load_model
 from fineprune.training import run as run_module
 from fineprune.training.recipe import parse_recipe, read_recipe
 from fineprune.training.run import run
