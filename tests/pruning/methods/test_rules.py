@@ -347,6 +347,15 @@ def test_shifted_gates_keep_exactly_the_fraction_in_the_end(seed: int, keep: flo
         assert torch.equal(rule.restore(ranking.importance, one.level), one.mask)
 
 
+def test_the_level_of_shifted_gates_is_what_they_keep() -> None:
+    rule = ShiftedGates(keep=0.1, closed=CLOSED)
+    for fraction in (0.9, 0.4, 0.1):
+        settled = rule.settle(learned(), KeepFraction(fraction))
+        sizes = [one.mask.numel() for one in settled]
+        overall = rule.overall_level([one.level for one in settled], counts(settled), sizes)
+        assert overall.count(sum(sizes)) == sum(counts(settled))
+
+
 def test_the_shift_sets_in_with_the_square_of_the_way() -> None:
     ranked, rule = learned(), ShiftedGates(keep=0.1, closed=CLOSED)
     together = np.sort(np.concatenate([one.importance.numpy().reshape(-1) for one in ranked]))
