@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from fineprune.pruning import ScoreCut as ScoreCut
     from fineprune.pruning import SoftMovement as SoftMovement
     from fineprune.pruning import Threshold as Threshold
-    from fineprune.pruning import attach as attach
     from fineprune.pruning import count as count
     from fineprune.pruning import detach as detach
-    from fineprune.pruning import finalize as finalize
     from fineprune.pruning import load_model as load_model
     from fineprune.pruning import parameter_groups as parameter_groups
+    from fineprune.pruning.attach import attach as attach
+    from fineprune.pruning.finalize import finalize as finalize
     from fineprune.pytorch import load as load
     from fineprune.training.distillation import Distillation as Distillation
     from fineprune.training.mixin import FinePruningMixin as FinePruningMixin

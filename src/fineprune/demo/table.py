@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.table import Table
 
+from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import Counts, count
-from fineprune.pruning.load import load_model
 from fineprune.pruning.model_folder import model_folder
 from fineprune.training.evaluate import evaluate
 from fineprune.training.recipe import Recipe

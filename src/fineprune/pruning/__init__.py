@@ -2,10 +2,10 @@
 
 from fineprune.pruning.attach import attach, detach
 from fineprune.pruning.callback import PruningCallback
+from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import Counts, MatrixCount, count
 from fineprune.pruning.finalize import finalize, finalize_folder
 from fineprune.pruning.levels import KeepFraction, Level, ScoreCut
-from fineprune.pruning.load import load_model
 from fineprune.pruning.mask import Mask
 from fineprune.pruning.masks import MaskedWeight, Masks
 from fineprune.pruning.methods import (

@@ -1,17 +1,15 @@
-"""Models back from folders that `save_pretrained` wrote, masked ones included.
+"""A model from any folder that this package understands, masked ones included.
 
 The model's class is asked to load its own folder, masks and all, because only `transformers`
 knows how the names in files and the names of modules correspond.
 """
 
-import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import transformers
 from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
@@ -20,32 +18,39 @@ from fineprune.errors import CheckpointError
 from fineprune.pruning.attach import attach
 from fineprune.pruning.attach_note import CONFIG_KEY, AttachNote
 from fineprune.pruning.masks import Masks
+from fineprune.pruning.model_folder import model_class, read_config
 from fineprune.pruning.one_line import one_line
+from fineprune.pruning.original import is_original, load_original
 from fineprune.pruning.saving import ORIGINAL, is_plain_twin
 
 _KEPT = ".parametrizations.weight.0.kept"
 _MOMENT = ".parametrizations.weight.0.second_moment"
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a model folder.
+def load_model(
+    folder: Path | str, *, method: str | None = None, threshold: float | None = None
+) -> PreTrainedModel:
+    """Loads a masked run, a plain model, or a checkpoint of the original code, in eval mode.
+
+    Args:
+        folder: a folder with `config.json` and weights.
+        method: for checkpoints of the original code: the method's name, theirs included.
+        threshold: for checkpoints of the original code: kept fraction or cut, by method.
 
     Raises:
-        CheckpointError: there is none, or it is not JSON.
+        CheckpointError: the folder is none of these, is damaged, or carries its own level while
+            a method or threshold is given.
     """
-    path = folder / "config.json"
-    if not path.is_file():
+    folder = Path(folder)
+    config = read_config(folder)
+    if is_original(config):
+        return load_original(folder, config, method=method, threshold=threshold)
+    if method is not None or threshold is not None:
         raise CheckpointError(
-            f"{folder} is not a model folder: it holds no config.json; name a folder that "
-            f"`fineprune train`, `fineprune finalize` or `save_pretrained` wrote"
+            f"{folder} was not written by the original movement-pruning code: its masks carry "
+            f"their level; leave --method and --threshold out"
         )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} must hold an object, found {type(config).__name__}")
-    return config
+    return load_masked(folder, config) if is_masked(folder, config) else load_plain(folder, config)
 
 
 def is_masked(folder: Path, config: Mapping[str, Any]) -> bool:
@@ -104,23 +109,6 @@ def load_plain(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     model, report = _load(model_class(config, folder), folder)
     report.require_complete(folder)
     return model
-
-
-def model_class(config: Mapping[str, Any], folder: Path) -> type[PreTrainedModel]:
-    """The class that `architectures` of a config names.
-
-    Raises:
-        CheckpointError: it names none that `transformers` has.
-    """
-    names = config.get("architectures")
-    name = names[0] if isinstance(names, list) and names else None
-    found = getattr(transformers, str(name), None)
-    if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
-        raise CheckpointError(
-            f"{folder}/config.json: architectures: expected a model class of transformers "
-            f"{transformers.__version__}, found {names!r}"
-        )
-    return found
 
 
 @dataclass(frozen=True)

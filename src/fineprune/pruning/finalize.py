@@ -11,8 +11,8 @@ from fineprune.errors import CheckpointError
 from fineprune.files import new_folder
 from fineprune.pruning.attach import detach
 from fineprune.pruning.attach_note import FINALIZED_KEY, note_of
+from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import count
-from fineprune.pruning.load import load_model
 from fineprune.pruning.mask import applied
 from fineprune.pruning.masks import Masks, has_masks, pretrained_models
 

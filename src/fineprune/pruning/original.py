@@ -14,9 +14,9 @@ from transformers import BertConfig, PreTrainedModel
 
 from fineprune.errors import CheckpointError, RecipeError
 from fineprune.pruning.attach import attach
-from fineprune.pruning.checkpoint import model_class
 from fineprune.pruning.masks import Masks
 from fineprune.pruning.methods import Method, method_at_threshold
+from fineprune.pruning.model_folder import model_class
 from fineprune.pruning.one_line import one_line
 
 MODEL_TYPE = "masked_bert"

@@ -9,8 +9,8 @@ from transformers import DataCollatorWithPadding
 from transformers.trainer_callback import PrinterCallback
 
 from fineprune.errors import RecipeError
+from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import count
-from fineprune.pruning.load import load_model
 from fineprune.tasks.base import Split
 from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import evaluation_arguments

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from fineprune.errors import CheckpointError
-from fineprune.pruning.load import load_model
+from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.targets import find_blocks
 from fineprune.tasks.base import Head
 from fineprune.training.heads import require_head
