@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fineprune.errors import FinepruneError, TrainingError
-from fineprune.pruning.counts import count
 from fineprune.pruning.checkpoint import load_model
+from fineprune.pruning.counts import count
 from fineprune.training import run as run_module
 from fineprune.training.recipe import parse_recipe, read_recipe
 from fineprune.training.run import run

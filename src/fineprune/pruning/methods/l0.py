@@ -17,6 +17,7 @@ from fineprune.core.gates import (
     sample_noise,
     sampled_gates,
 )
+from fineprune.core.masked_weight import kept_part
 from fineprune.core.penalties import mean_over_matrices, mean_over_weights, open_gate_penalty
 from fineprune.core.schedules import Schedule, constant
 from fineprune.pruning.levels import Level, ScoreCut
@@ -105,12 +106,15 @@ class L0(Method[Any]):
     ) -> Tensor:
         if scores is None:
             return super().masked_weight(weight, scores, mask, level, drawn)
-        gates = expected_gates(_shifted(scores, level)) if drawn is None else drawn
+        gates = self.multiplier(scores, mask, level) if drawn is None else drawn
         return gated_weight(weight, scores, gates, sampled=drawn is not None)
 
     @override
     def multiplier(self, scores: Tensor | None, mask: Tensor, level: Level) -> Tensor:
-        return mask if scores is None else expected_gates(_shifted(scores, level))
+        if scores is None:
+            return mask
+        # Rounding may leave a gate at the cut open by a hair; the mask says which are closed.
+        return kept_part(expected_gates(_shifted(scores, level)), mask)
 
     @override
     def penalty(self, scores: Sequence[Tensor]) -> Tensor:

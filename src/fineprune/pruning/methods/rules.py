@@ -269,10 +269,6 @@ class Cutting(Rule[ScoreCut]):
         return Settled(keep_largest(importance, least), level, least, at_floor=True)
 
 
-_MARGIN = 2e-6
-"""Some float32 steps, relative to the score."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Gates(Rule[LevelT]):
     """Abstract: keeps every weight whose expected gate is above 0, once all gates are shifted.
@@ -377,6 +373,4 @@ class ShiftedGates(Gates[KeepFraction]):
             return 0.0
         count = level.count(sum(importance.numel() for importance in importances))
         highest_pruned = float(kth_largest(importances, count + 1))
-        # Shifted by a little more, so that rounding to float32 does not leave its gate open.
-        margin = _MARGIN * max(1.0, abs(highest_pruned))
-        return way**2 * (highest_pruned - self.closed + margin)
+        return way**2 * (highest_pruned - self.closed)
