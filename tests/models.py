@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from fineprune.pruning import (
     L0,
+    Fisher,
     Magnitude,
     Masks,
     Method,
@@ -149,14 +150,18 @@ ARCHITECTURES = (
 
 BERT = ARCHITECTURES[0]
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, Method[Any]] = {
     "magnitude": Magnitude(keep=0.3),
     "global magnitude": Magnitude(keep=0.3, scope="global"),
     "movement": Movement(keep=0.3),
     "global movement": Movement(keep=0.3, scope="global"),
+    "movement by kind": Movement(keep=0.3, scope="kind", share_floor=0.2),
+    "fisher": Fisher(keep=0.3),
     "soft movement": SoftMovement(final_lambda=10.0, cut=0.6),
     "threshold": Threshold(cut=0.4),
     "l0": L0(final_lambda=10.0),
+    "soft movement with keep": SoftMovement(keep=0.3),
+    "l0 with keep": L0(keep=0.3),
 }
 """Every method, at a level that prunes a good part of normally distributed scores."""
 
@@ -185,12 +190,18 @@ def in_blocks(model: nn.Module) -> dict[str, nn.Linear]:
 
 
 def mask_at_random(
-    model: nn.Module, method: Method, *, include: tuple[str, ...] = (), seed: int = 1
+    model: nn.Module, method: Method[Any], *, include: tuple[str, ...] = (), seed: int = 1
 ) -> Masks:
-    """Attaches a method, at its final level, with scores so wide that some gates of L0 close."""
+    """Attaches a method, at its final level, with scores so wide that some gates of L0 close.
+
+    Methods that rank by gradients are given squares of random ones.
+    """
     masks = attach(model, method, include=include)
     generator = torch.Generator().manual_seed(seed)
     for scores in masks.scores():
         nn.init.normal_(scores, std=3.0, generator=generator)
+    if method.needs_second_moment:
+        for one in masks:
+            one.mask.observe(torch.randn(one.weight.shape, generator=generator))
     masks.set_level(method.final_level)
     return masks

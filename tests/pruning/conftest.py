@@ -1,5 +1,7 @@
 """Every architecture and every method, as fixtures."""
 
+from typing import Any
+
 import pytest
 
 from fineprune.pruning import Method
@@ -13,6 +15,6 @@ def architecture(request: pytest.FixtureRequest) -> Architecture:
 
 
 @pytest.fixture(params=list(METHODS.values()), ids=list(METHODS))
-def method(request: pytest.FixtureRequest) -> Method:
-    chosen: Method = request.param
+def method(request: pytest.FixtureRequest) -> Method[Any]:
+    chosen: Method[Any] = request.param
     return chosen

@@ -81,7 +81,7 @@ def test_detach_is_the_inverse_of_attach(architecture: Architecture, training: b
     assert_same_values(values(model), values_before)
 
 
-def test_every_method_comes_off_without_a_trace(method: Method) -> None:
+def test_every_method_comes_off_without_a_trace(method: Method[Any]) -> None:
     model = BERT.build()
     before, answer = anatomy(model), logits(model)
     mask_at_random(model, method)
@@ -266,7 +266,7 @@ def test_a_mask_is_in_the_mode_of_its_layer(training: bool) -> None:
     assert all(one.mask.training != training for one in masks)
 
 
-def test_the_config_says_what_was_attached(method: Method) -> None:
+def test_the_config_says_what_was_attached(method: Method[Any]) -> None:
     model = BERT.build()
     attach(model, method, include=["classifier"], exclude=["*.query", "*.key"])
     note = json.loads(json.dumps(model.config.pruning))

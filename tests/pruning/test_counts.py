@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -83,7 +85,7 @@ def test_layers_that_share_a_weight_are_counted_once() -> None:
 
 
 def test_masked_and_finalized_models_have_the_same_counts(
-    architecture: Architecture, method: Method
+    architecture: Architecture, method: Method[Any]
 ) -> None:
     model = architecture.build()
     total = count(model).encoder_total

@@ -2,6 +2,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def tensor_names(folder: Path) -> list[str]:
         return sorted(file.keys())
 
 
-def test_finalized_equals_masked(architecture: Architecture, method: Method) -> None:
+def test_finalized_equals_masked(architecture: Architecture, method: Method[Any]) -> None:
     model = architecture.build()
     dense = logits(model)
     mask_at_random(model, method)
@@ -46,7 +47,7 @@ def test_finalized_equals_masked(architecture: Architecture, method: Method) -> 
     assert torch.equal(logits(model), masked)
 
 
-def test_weights_are_multiplied_by_their_masks(method: Method) -> None:
+def test_weights_are_multiplied_by_their_masks(method: Method[Any]) -> None:
     model, plain = BERT.build(), BERT.build().state_dict()
     multipliers = {one.name: one.multiplier().float() for one in mask_at_random(model, method)}
     finalize(model)
@@ -75,7 +76,7 @@ def test_gates_are_those_of_evaluation_also_in_training_mode() -> None:
     assert torch.equal(logits(model), masked)
 
 
-def test_bfloat16_is_finalized_to_the_last_bit(method: Method) -> None:
+def test_bfloat16_is_finalized_to_the_last_bit(method: Method[Any]) -> None:
     model: nn.Module = BERT.build()
     model.bfloat16()
     mask_at_random(model, method)

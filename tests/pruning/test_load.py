@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,7 @@ def test_a_masked_model_comes_back(architecture: Architecture, tmp_path: Path) -
     torch.testing.assert_close(logits(loaded), logits(model))
 
 
-def test_every_method_s_masks_come_back(method: Method, tmp_path: Path) -> None:
+def test_every_method_s_masks_come_back(method: Method[Any], tmp_path: Path) -> None:
     model = BERT.build()
     masks = mask_at_random(model, method)
     model.save_pretrained(tmp_path)
@@ -64,7 +65,9 @@ def test_the_level_in_the_middle_of_training_comes_back(tmp_path: Path) -> None:
     assert Masks.of(load_model(tmp_path)).level == KeepFraction(1 / 3)
 
 
-def test_a_bfloat16_model_comes_back_with_float32_scores(method: Method, tmp_path: Path) -> None:
+def test_a_bfloat16_model_comes_back_with_float32_scores(
+    method: Method[Any], tmp_path: Path
+) -> None:
     model: nn.Module = BERT.build()
     model.bfloat16()
     masks = mask_at_random(model, method)
@@ -102,7 +105,7 @@ def test_a_loaded_model_is_as_good_as_the_one_that_was_saved(
     assert not hasattr(once.config, "pruning")
 
 
-def test_a_finalized_model_comes_back_plain(method: Method, tmp_path: Path) -> None:
+def test_a_finalized_model_comes_back_plain(method: Method[Any], tmp_path: Path) -> None:
     model = BERT.build()
     mask_at_random(model, method)
     kept = count(model).kept

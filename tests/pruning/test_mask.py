@@ -17,7 +17,7 @@ def random_weight() -> nn.Parameter:
     return nn.Parameter(torch.randn(12, 20).bfloat16().float())
 
 
-def random_mask(method: Method, weight: Tensor) -> Mask:
+def random_mask(method: Method[Any], weight: Tensor) -> Mask:
     mask = Mask(method, weight)
     if mask.scores is not None:
         nn.init.normal_(mask.scores)
@@ -25,7 +25,7 @@ def random_mask(method: Method, weight: Tensor) -> Mask:
     return mask
 
 
-def test_scores_start_as_the_method_says(method: Method) -> None:
+def test_scores_start_as_the_method_says(method: Method[Any]) -> None:
     mask = Mask(method, random_weight().bfloat16())
     expected = {"magnitude": None, "l0": 2.197}.get(method.name, 0.0)
     if expected is None:
@@ -37,7 +37,7 @@ def test_scores_start_as_the_method_says(method: Method) -> None:
         assert torch.equal(mask.scores, torch.full((12, 20), expected))
 
 
-def test_the_level_is_a_buffer_of_the_checkpoint(method: Method) -> None:
+def test_the_level_is_a_buffer_of_the_checkpoint(method: Method[Any]) -> None:
     mask = Mask(method, random_weight())
     assert mask.level == method.initial_level
     saved = mask.state_dict()["level_value"]
@@ -55,7 +55,7 @@ def test_the_level_is_saved_to_the_last_bit() -> None:
     assert mask.level_value.item() == 1 / 3  # float32 has no such number
 
 
-def test_a_mask_comes_back_from_its_state(method: Method) -> None:
+def test_a_mask_comes_back_from_its_state(method: Method[Any]) -> None:
     weight = random_weight()
     mask = random_mask(method, weight)
     file = io.BytesIO()
@@ -75,7 +75,7 @@ def test_a_damaged_level_is_refused(value: float) -> None:
 
 
 @pytest.mark.parametrize("cast", [torch.bfloat16, torch.float16, torch.float64])
-def test_a_cast_changes_neither_scores_nor_level(method: Method, cast: torch.dtype) -> None:
+def test_a_cast_changes_neither_scores_nor_level(method: Method[Any], cast: torch.dtype) -> None:
     weight = random_weight()
     mask = random_mask(method, weight)
     before = mask.multiplier(weight)
@@ -111,7 +111,7 @@ def test_a_device_without_float64_leaves_the_level_where_it_is() -> None:
     assert mask.level_value.item() == 1.0
 
 
-def test_a_copy_has_scores_and_level_of_its_own(method: Method) -> None:
+def test_a_copy_has_scores_and_level_of_its_own(method: Method[Any]) -> None:
     weight = random_weight()
     mask = random_mask(method, weight)
     before = mask.multiplier(weight)
@@ -125,13 +125,13 @@ def test_a_copy_has_scores_and_level_of_its_own(method: Method) -> None:
     assert torch.equal(twin.multiplier(weight), before)
 
 
-def test_the_forward_in_eval_mode_multiplies(method: Method) -> None:
+def test_the_forward_in_eval_mode_multiplies(method: Method[Any]) -> None:
     weight = random_weight()
     mask = random_mask(method, weight).eval()
     assert torch.equal(mask(weight), weight * mask.multiplier(weight))
 
 
-def test_only_gates_differ_between_training_and_evaluation(method: Method) -> None:
+def test_only_gates_differ_between_training_and_evaluation(method: Method[Any]) -> None:
     weight = random_weight()
     mask = random_mask(method, weight)
     in_eval, in_training = mask.eval()(weight), mask.train()(weight)
@@ -152,7 +152,7 @@ def test_gates_are_drawn_anew_in_each_training_step() -> None:
     assert torch.equal(mask.eval()(weight), mask(weight))
 
 
-def test_a_multiplier_has_no_gradient(method: Method) -> None:
+def test_a_multiplier_has_no_gradient(method: Method[Any]) -> None:
     weight = random_weight()
     assert not random_mask(method, weight).multiplier(weight).requires_grad
 
@@ -161,7 +161,7 @@ def test_a_multiplier_has_no_gradient(method: Method) -> None:
     ("method", "level"),
     [(Movement(keep=0.25), KeepFraction(0.5)), (METHODS["threshold"], ScoreCut(0.7))],
 )
-def test_print_names_the_method_and_the_level(method: Method, level: Any) -> None:
+def test_print_names_the_method_and_the_level(method: Method[Any], level: Any) -> None:
     mask = Mask(method, random_weight())
     mask.level = level
     assert str(method) in str(mask)

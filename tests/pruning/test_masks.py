@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_methods_without_a_penalty(name: str) -> None:
     assert attach(BERT.build(), METHODS[name]).penalty() is None
 
 
-def test_kept_and_density_count_the_multipliers(method: Method) -> None:
+def test_kept_and_density_count_the_multipliers(method: Method[Any]) -> None:
     masks = mask_at_random(BERT.build(), method)
     expected = {one.name: int((one.multiplier().numpy() != 0).sum()) for one in masks}
     assert masks.kept() == expected
@@ -127,7 +128,7 @@ def test_kept_and_density_count_the_multipliers(method: Method) -> None:
         (L0(final_lambda=1.0), KeepFraction(0.1)),
     ],
 )
-def test_a_level_of_the_wrong_type_is_refused(method: Method, level: Level) -> None:
+def test_a_level_of_the_wrong_type_is_refused(method: Method[Any], level: Level) -> None:
     masks = attach(BERT.build(), method)
     with pytest.raises(
         TypeError, match=rf"{method.name} takes a \w+, found {type(level).__name__}"
@@ -148,7 +149,7 @@ def test_a_level_is_the_same_for_all(name: str) -> None:
 
 @pytest.mark.parametrize("fraction", [0.0, 1e-4, 0.03, 0.29, 0.5, 0.999, 1.0])
 @pytest.mark.parametrize("method", GLOBAL, ids=["magnitude", "movement"])
-def test_global_masks_are_the_top_of_all_matrices(method: Method, fraction: float) -> None:
+def test_global_masks_are_the_top_of_all_matrices(method: Method[Any], fraction: float) -> None:
     model = BERT.build()
     masks = mask_at_random(model, method)
     masks.set_level(KeepFraction(fraction))
@@ -252,7 +253,7 @@ def test_masks_survive_a_state_dict(architecture: Architecture) -> None:
     assert torch.equal(logits(other), logits(model))
 
 
-def test_every_method_s_masks_survive_a_state_dict(method: Method) -> None:
+def test_every_method_s_masks_survive_a_state_dict(method: Method[Any]) -> None:
     model, other = BERT.build(), BERT.build(seed=7)
     masks, fresh = mask_at_random(model, method), attach(other, method)
     other.load_state_dict(model.state_dict())
@@ -268,7 +269,7 @@ def test_masks_survive_a_deep_copy(architecture: Architecture) -> None:
     assert {id(scores) for scores in twin.scores()}.isdisjoint(map(id, masks.scores()))
 
 
-def test_masks_survive_a_cast(method: Method) -> None:
+def test_masks_survive_a_cast(method: Method[Any]) -> None:
     model: nn.Module = BERT.build()
     model.bfloat16().float()  # now bfloat16 holds its weights exactly
     masks = mask_at_random(model, method)
@@ -284,6 +285,6 @@ def test_masks_survive_a_cast(method: Method) -> None:
     assert logits(model).dtype == torch.bfloat16
 
 
-def test_masks_are_as_deterministic_as_their_inputs(method: Method) -> None:
+def test_masks_are_as_deterministic_as_their_inputs(method: Method[Any]) -> None:
     masks, again = (mask_at_random(BERT.build(), method) for _ in range(2))
     assert_equal_masks(masks, again)

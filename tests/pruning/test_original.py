@@ -175,7 +175,7 @@ def test_the_method_of_the_config_is_taken_where_none_is_given(golden: Path) -> 
     ],
 )
 def test_every_method_is_read(
-    name: str, threshold: float | None, method: Method, scores: bool, tmp_path: Path
+    name: str, threshold: float | None, method: Method[Any], scores: bool, tmp_path: Path
 ) -> None:
     state = original_state(scores=scores)
     folder = original_folder(tmp_path / "model", state, pruning_method=None)

@@ -1,5 +1,7 @@
 """One matrix before a method, and what the method decides for it."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ def matrix(
     return Matrix(weight, scores, everything if mask is None else mask, moment, kind)
 
 
-def decided(method: Method, one: Matrix, level: Level) -> Settled:
+def decided(method: Method[Any], one: Matrix, level: Level) -> Settled:
     """What a method decides for a matrix that stands alone."""
     [settled] = method.settle([one], level)
     return settled

@@ -23,7 +23,7 @@ def golden(shared: Path) -> Path:
     return shared / "fixtures" / "emmental"
 
 
-def layer_case(golden: Path, name: str) -> tuple[Method, dict[str, Tensor]]:
+def layer_case(golden: Path, name: str) -> tuple[Method[Any], dict[str, Tensor]]:
     cases = json.loads((golden / "layers.json").read_text(encoding="utf-8"))["cases"]
     [case] = [case for case in cases if case["name"] == name]
     tensors = load_file(golden / "layers.safetensors")
@@ -31,7 +31,7 @@ def layer_case(golden: Path, name: str) -> tuple[Method, dict[str, Tensor]]:
     return method_at_threshold(case["method"], case["threshold"]), own
 
 
-def masked_layer(method: Method, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, Masks]:
+def masked_layer(method: Method[Any], tensors: Mapping[str, Tensor]) -> tuple[nn.Module, Masks]:
     outputs, inputs = tensors["weight"].shape
     model = nn.Sequential(nn.Linear(inputs, outputs))
     model.load_state_dict({"0.weight": tensors["weight"], "0.bias": tensors["bias"]})
@@ -67,7 +67,7 @@ def test_no_layer_is_left_out(golden: Path) -> None:
     assert [case["name"] for case in cases] == LAYERS
 
 
-def scheduled_method(case: Mapping[str, Any]) -> Method:
+def scheduled_method(case: Mapping[str, Any]) -> Method[Any]:
     if case["method"] == "soft_movement":
         return SoftMovement(final_lambda=case["final_lambda"], cut=case["final_threshold"])
     if case["method"] == "l0":

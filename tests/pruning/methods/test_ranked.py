@@ -195,4 +195,4 @@ def test_impossible_settings_are_refused(method: type[RankedMethod]) -> None:
         ({"initial_keep": 0.0}, r"initial_keep must be above 0 and at most 1, found 0\.0"),
     ):
         with pytest.raises(ValueError, match=message):
-            method(**settings)  # type: ignore[arg-type]
+            method(**settings)

@@ -21,7 +21,7 @@ from fineprune.pruning.methods import (
 CLASSES = (Fisher, Magnitude, Movement, SoftMovement, Threshold, L0)
 
 
-def refusal(of: Callable[[], Method]) -> str:
+def refusal(of: Callable[[], Method[Any]]) -> str:
     with pytest.raises(RecipeError) as caught:
         of()
     message = str(caught.value)
@@ -61,7 +61,7 @@ def test_every_method_stands_under_its_name() -> None:
         ({"name": "l0", "final_lambda": 3, "initial_score": 1}, L0(3.0, initial_score=1.0)),
     ],
 )
-def test_settings_make_a_method(settings: dict[str, Any], expected: Method) -> None:
+def test_settings_make_a_method(settings: dict[str, Any], expected: Method[Any]) -> None:
     given_settings = dict(settings)
     assert method_from_settings(settings) == expected
     assert settings == given_settings
@@ -81,7 +81,7 @@ def test_settings_make_a_method(settings: dict[str, Any], expected: Method) -> N
         ("l0", L0(final_lambda=0.0)),
     ],
 )
-def test_names_of_the_original_code(alias: str, expected: Method) -> None:
+def test_names_of_the_original_code(alias: str, expected: Method[Any]) -> None:
     assert method_at_threshold(alias, 0.2) == expected
     settings = {**settings_of(expected), "name": alias}
     assert method_from_settings(settings) == expected
@@ -101,7 +101,7 @@ NUMBERS = st.floats(0, 1000)
 FRACTIONS = st.floats(0.001, 0.999)
 SCOPES = st.sampled_from(["local", "kind", "global"])
 RANKED = {"keep": FRACTIONS, "scope": SCOPES, "share_floor": FRACTIONS, "initial_keep": FRACTIONS}
-ANY_METHOD: st.SearchStrategy[Method] = st.one_of(
+ANY_METHOD: st.SearchStrategy[Method[Any]] = st.one_of(
     st.builds(Fisher, **RANKED),
     st.builds(Magnitude, **RANKED),
     st.builds(Movement, **RANKED, initial_score=NUMBERS),
@@ -114,7 +114,7 @@ ANY_METHOD: st.SearchStrategy[Method] = st.one_of(
 
 
 @given(ANY_METHOD)
-def test_settings_make_the_round_trip_through_json(method: Method) -> None:
+def test_settings_make_the_round_trip_through_json(method: Method[Any]) -> None:
     assert method_from_settings(json.loads(json.dumps(settings_of(method)))) == method
 
 
@@ -151,9 +151,7 @@ def test_an_unknown_name_is_refused(name: object) -> None:
         refusal(lambda: method_from_settings({"name": name})),
         refusal(lambda: method_at_threshold(name, 0.1)),  # type: ignore[arg-type]
     ):
-        assert message.startswith(
-            f"name: no method is called {name!r}; choose one of fisher, magnitude"
-        )
+        assert message.startswith(f"name: no method is called {name!r}; choose one of fisher, ")
         assert all(known in message for known in (*METHODS, *ALIASES))
 
 
@@ -247,7 +245,7 @@ def test_the_original_code_had_no_fisher() -> None:
 
 
 @pytest.mark.parametrize("method", [one for one in CLASSES if one is not Fisher])
-def test_a_method_never_changes(method: type[Method]) -> None:
+def test_a_method_never_changes(method: type[Method[Any]]) -> None:
     chosen = method.at_threshold(0.5)
     with pytest.raises(AttributeError):
         chosen.keep = 0.3  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ from fineprune.pruning.methods.rules import (
     Rule,
     ShiftedGates,
 )
-from tests.oracles import first_largest, first_largest_overall, sigmoid
+from tests.oracles import Array, first_largest, first_largest_overall, sigmoid
 from tests.pruning.methods.matrices import random_scores
 
 SCOPES: tuple[Scope, ...] = ("local", "kind", "global")
@@ -33,7 +33,9 @@ KINDS = ("query", "up", "down", "query", "up", "down")
 def model(seed: int = 0, *, distinct: int | None = None) -> list[Ranked]:
     """Six matrices of three kinds, the later ones more important; with ties if so few differ."""
     random = np.random.default_rng(seed)
-    importances = [random.normal(size=shape, loc=0.4 * i) for i, shape in enumerate(SHAPES)]
+    importances: list[Array] = [
+        random.normal(size=shape, loc=0.4 * i) for i, shape in enumerate(SHAPES)
+    ]
     if distinct is not None:
         importances = [random.integers(0, distinct, shape) for shape in SHAPES]
     return [
@@ -49,7 +51,7 @@ def counts(settled: Sequence[Settled]) -> list[int]:
     return found
 
 
-def assert_masks(settled: Sequence[Settled], expected: Sequence[np.ndarray]) -> None:  # type: ignore[type-arg]
+def assert_masks(settled: Sequence[Settled], expected: Sequence[Array]) -> None:
     for one, mask in zip(settled, expected, strict=True):
         assert one.mask.dtype == torch.bool
         np.testing.assert_array_equal(one.mask.numpy(), mask)
@@ -325,7 +327,7 @@ def learned(seed: int = 0) -> list[Ranked]:
     """Scores as L0 learns them, most gates open; no two are nearly equal."""
     spread = np.linspace(-5, 12, sum(rows * columns for rows, columns in SHAPES))
     shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(spread)).float()
-    parts = shuffled.split([rows * columns for rows, columns in SHAPES])
+    parts = torch.split(shuffled, [rows * columns for rows, columns in SHAPES])
     return [
         Ranked(part.reshape(shape), kind)
         for part, shape, kind in zip(parts, SHAPES, KINDS, strict=True)
