@@ -342,10 +342,7 @@ def test_shifted_gates_keep_exactly_the_fraction_in_the_end(seed: int, keep: flo
     count = int(keep * sum(one.size for one in arrays))
     assert_masks(settled, first_largest_overall(list(arrays), count))
     assert sum(counts(settled)) == count
-    shift = settled[0].level.value
     for one, ranking in zip(settled, ranked, strict=True):
-        # What multiplies the weights agrees: as many gates are above 0.
-        assert int((expected_gates(ranking.importance - shift) > 0).sum()) == one.kept
         assert torch.equal(rule.restore(ranking.importance, one.level), one.mask)
 
 
