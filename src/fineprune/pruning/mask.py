@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fineprune.core.masked_weight import kept_part
 from fineprune.errors import TrainingError
+from fineprune.pruning.fused import count_fused_steps
 from fineprune.pruning.levels import Level
 from fineprune.pruning.methods import Matrix, Method, Settled
 
@@ -49,6 +50,7 @@ class Mask(nn.Module):
 
     def __init__(self, method: Method[Any], weight: Tensor, kind: str = "") -> None:
         super().__init__()
+        count_fused_steps()
         self.method = method
         self.kind = kind
         self.frozen = False
@@ -165,6 +167,10 @@ class Mask(nn.Module):
                 "optimizer.step() of an own loop"
             )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._seen = None  # a copy's tensors count their changes anew
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Mask":
         def move(tensor: Tensor) -> Tensor:
             try:
@@ -210,6 +216,9 @@ class Mask(nn.Module):
         if "second_moment" in names and self.second_moment is None:
             moment = torch.zeros_like(self.kept, dtype=torch.float32)
             self.register_buffer("second_moment", moment)
+        if "scores" in names and self.frozen:  # a checkpoint from before the freeze
+            self.scores = nn.Parameter(torch.zeros_like(self.kept, dtype=torch.float32))
+            self.frozen = False
 
     def after_loading(self) -> None:
         """Takes the level from its buffer, after something else wrote to that.
