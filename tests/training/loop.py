@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import (
     BertForTokenClassification,
+    DataCollatorForTokenClassification,
+    DataCollatorWithPadding,
     PreTrainedModel,
     Trainer,
     TrainerCallback,
@@ -19,7 +21,7 @@ from transformers import (
 from fineprune.pruning import L0, Fisher, Magnitude, Method, Movement, PruningSchedule, SoftMovement
 from fineprune.pruning import attach as attach_method
 from fineprune.training import FinePruningTrainer
-from tests.workspace import LABELS, WORDS, Kind, bert_config, make_model
+from tests.workspace import LABELS, WORDS, Kind, bert_config, make_model, make_tokenizer
 
 EXAMPLES, LENGTH, STEPS = 24, 6, 12
 SCHEDULE = PruningSchedule(warmup_steps=2, initial_warmup=1, final_warmup=2)
@@ -127,6 +129,42 @@ def model_of(trainer: Trainer) -> PreTrainedModel:
 def state_of(model: nn.Module) -> dict[str, Tensor]:
     """A copy of all weights, scores and masks."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+class Calls:
+    """How often a model is asked, and for how many texts."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.count = self.texts = 0
+        model.register_forward_pre_hook(self._count, with_kwargs=True)
+
+    def _count(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        self.count += 1
+        self.texts += len(kwargs["input_ids"])
+
+
+def uneven(kind: str, padding_side: str = "right") -> tuple[datasets.Dataset, Any]:
+    """Texts of many lengths, and what pads them."""
+    draw = np.random.default_rng(3)
+    lengths = draw.integers(2, 12, EXAMPLES)
+    rows: dict[str, Any] = {
+        "input_ids": [draw.integers(4, len(WORDS), n).tolist() for n in lengths]
+    }
+    tokenizer = make_tokenizer()
+    tokenizer.padding_side = padding_side
+    collator: Any = DataCollatorWithPadding(tokenizer)
+    if kind == "question-answering":
+        rows["start_positions"] = [0] * EXAMPLES
+        rows["end_positions"] = [1] * EXAMPLES
+    elif kind == "tokens":
+        rows["labels"] = [draw.integers(0, 3, n).tolist() for n in lengths]
+        collator = DataCollatorForTokenClassification(tokenizer)
+    elif kind == "regression":
+        rows["labels"] = draw.random(EXAMPLES).tolist()
+    else:
+        rows["labels"] = draw.integers(0, 3, EXAMPLES).tolist()
+    rows["attention_mask"] = [[1] * n for n in lengths]
+    return datasets.Dataset.from_dict(rows), collator
 
 
 class Recorder(TrainerCallback):

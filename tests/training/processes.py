@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pkgutil
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,14 @@ def exit_codes(*calls: tuple[Callable[..., None], *tuple[Any, ...]]) -> list[int
         process.join(_LIMIT_SECONDS)
         process.kill()  # nothing to do if it has ended
     return [process.exitcode for process in processes]
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        port: int = found.getsockname()[1]
+    return port
 
 
 def run_until(moment: Moment, values: Mapping[str, Any], output: Path, cache: Path) -> None:

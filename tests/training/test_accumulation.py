@@ -38,20 +38,20 @@ def weighted_mean(
     return cross_entropy(outputs["logits"], labels, CLASS_WEIGHTS, reduction="none").mean()
 
 
-class Counting(BertForSequenceClassification):
+class Counting(BertForSequenceClassification):  # type: ignore[no-untyped-call]
     """A model that takes the number of items in all batches of a step, as decoders do."""
 
     accepts_loss_kwargs = True
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         input_ids: Tensor,
         labels: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
-        outputs = super().forward(input_ids, **kwargs)
-        if labels is not None:
+        outputs: SequenceClassifierOutput = super().forward(input_ids, **kwargs)
+        if labels is not None and outputs.logits is not None:
             total = cross_entropy(outputs.logits, labels, reduction="sum")
             outputs["loss"] = total / (num_items_in_batch or len(labels))
         return outputs

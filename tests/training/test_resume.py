@@ -1,5 +1,7 @@
 """A run that is killed and resumed ends as one that was not: bit by bit."""
 
+import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "global movement": {"name": "movement", "keep": 0.3, "scope": "global"},
     "soft movement": {"name": "soft_movement", "final_lambda": 1},
     "l0": {"name": "l0", "final_lambda": 1},
+    "magnitude": {"name": "magnitude", "keep": 0.3},
+    "fisher": {"name": "fisher", "keep": 0.3},
+    "soft movement to a density": {"name": "soft_movement", "keep": 0.3},
+    "l0 to a density": {"name": "l0", "keep": 0.3},
+    "threshold": {"name": "threshold"},
 }
 
 TRAINER = "fineprune.training.task_trainer:TaskTrainer"
@@ -65,6 +72,7 @@ def recipe(workspace: Workspace, method: str, **changes: Any) -> dict[str, Any]:
             "teacher": workspace.teacher(),
             "pruning__method": METHODS[method],
             "training__save_every": 3,
+            "training__precision": "float32",
             **changes,
         }
     )
@@ -105,7 +113,7 @@ def test_killed_at_any_moment(
 
 
 @pytest.mark.parametrize("method", ["global movement", "l0"])
-def test_every_method(
+def test_killed_under_other_methods(
     method: str,
     workspace: Workspace,
     finished: Callable[[dict[str, Any]], Path],
@@ -114,6 +122,41 @@ def test_every_method(
     values = recipe(workspace, method)
     moment = Moment(f"{TRAINER}.training_step", 8)
     assert_resumes(values, moment, 6, finished(values), tmp_path / "run")
+
+
+@pytest.mark.parametrize("checkpoint", [3, 9], ids=["before the freeze", "after the freeze"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_goes_on_bit_by_bit(
+    method: str,
+    checkpoint: int,
+    workspace: Workspace,
+    finished: Callable[[dict[str, Any]], Path],
+    tmp_path: Path,
+) -> None:
+    # Of 12 steps, the density is final from step 7 on, and the masks from step 7 + 2.
+    values = recipe(workspace, method, pruning__freeze_after=0.4, training__keep_checkpoints=9)
+    whole = finished(values)
+    config = json.loads((whole / f"checkpoint-{checkpoint}" / "config.json").read_text("utf-8"))
+    assert config["pruning"].get("frozen", False) == (checkpoint == 9)
+    output = tmp_path / "run"
+    shutil.copytree(whole, output)
+    for step in range(checkpoint + 3, 13, 3):
+        shutil.rmtree(output / f"checkpoint-{step}")
+    for name in ("model.safetensors", "metrics.json"):
+        (output / name).unlink()
+    run(parse_recipe(values, "test"), output, resume=True)
+    assert_same(output, whole)
+
+
+def assert_same(output: Path, whole: Path) -> None:
+    for name in ("model.safetensors", "predictions.json", "config.json"):
+        assert (output / name).read_bytes() == (whole / name).read_bytes(), name
+    metrics = [
+        json.loads((folder / "metrics.json").read_text("utf-8")) for folder in (output, whole)
+    ]
+    for one in metrics:
+        del one["seconds"]
+    assert metrics[0] == metrics[1]
 
 
 def test_checkpoint_at_the_end_of_an_epoch_with_an_evaluation_behind_it(

@@ -285,3 +285,83 @@ def test_a_run_that_diverges_leaves_no_model(workspace: Workspace, tmp_path: Pat
     with pytest.raises(TrainingError, match="step 2: the loss is not finite"):
         train(workspace.recipe(training__learning_rate=1e38, training__warmup_steps=0), output)
     assert {path.name for path in output.iterdir()} == {"recipe.yaml"}
+
+
+# A run that is pruned to a density, by the commands' own parts.
+
+
+def without_padding(workspace: Workspace, folder: Path) -> Path:
+    """The workspace's encoder, with a tokenizer that has no padding token."""
+    encoder = folder / "unpadded"
+    encoder.mkdir()
+    for file in (workspace.folder / "encoder").iterdir():
+        (encoder / file.name).write_bytes(file.read_bytes())
+    path = encoder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    del config["pad_token"]
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return encoder
+
+
+@pytest.mark.parametrize("kind", ["classification", "question-answering"])
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_a_tokenizer_without_a_padding_token(
+    kind: Kind, precision: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    values = workspace.recipe(
+        kind, model=str(without_padding(workspace, tmp_path)), training__precision=precision
+    )
+    with pytest.raises(FinepruneError, match="padding token") as caught:
+        train(values, tmp_path / "run")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "pad_token" in message, "how to set one"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_questions_from_an_encoder_with_three_labels(
+    pruned: bool, workspace: Workspace, tmp_path: Path
+) -> None:
+    # That of a classifier, such as one that was trained on MNLI first.
+    values = workspace.recipe("question-answering", model=workspace.teacher("classification"))
+    if pruned:
+        values["pruning"] = {"method": {"name": "magnitude", "keep": 0.5}}
+    train(values, tmp_path / "run")
+    model = load_model(tmp_path / "run")
+    assert model.get_submodule("qa_outputs").weight.shape == (2, 16)
+    assert model.config.num_labels == 2
+
+
+@pytest.mark.parametrize("name", ["fisher", "magnitude", "movement", "soft_movement", "l0"])
+def test_a_density_that_is_asked_for_is_what_a_run_ends_with(
+    name: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    values = workspace.recipe(
+        pruning__method={"name": name, "keep": 0.05}, pruning__freeze_after=0.5
+    )
+    result = train(values, tmp_path / "run")
+    weights = sum(2 * [*4 * [16 * 16], *2 * [16 * 24]])
+    matrices = 12 if name in ("magnitude", "movement") else 1  # each rounds down by itself
+    assert 0.05 - matrices / weights <= result.density <= 0.05
+    assert count(load_model(tmp_path / "run")).density == result.density
+    recipe = read_recipe(tmp_path / "run" / "recipe.yaml")
+    assert recipe.pruning is not None
+    assert recipe.pruning.freeze_after == 0.5
+    assert recipe.pruning.method.final_level.value == 0.05
+
+
+def test_teachers_are_asked_once_for_all_runs_beside_each_other(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    for name, seed in (("one", 1), ("two", 2)):
+        values = workspace.recipe(
+            teacher=workspace.teacher(), training__seed=seed, training__precision="float32"
+        )
+        train(values, tmp_path / "runs" / name)
+        [file] = (tmp_path / "runs" / "teacher-logits").iterdir()
+        if name == "one":
+            file.write_bytes(file.read_bytes())  # a new time, and the same content
+            before = file.stat().st_mtime_ns
+    assert file.stat().st_mtime_ns == before
+    assert not (tmp_path / "runs" / "one" / "teacher-logits").exists()

@@ -334,7 +334,7 @@ def test_scores_keep_float32_under_bfloat16(tmp_path: Path) -> None:
     [Magnitude(), Movement(scope="global"), SoftMovement(final_lambda=1.0), L0(final_lambda=1.0)],
     ids=lambda method: method.name,
 )
-def test_masks_are_the_same_under_bfloat16(method: Method) -> None:
+def test_masks_are_the_same_under_bfloat16(method: Method[Any]) -> None:
     model = masked(method).train(False)
     masks = Masks.of(model)
     for score in masks.scores():
