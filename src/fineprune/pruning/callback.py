@@ -41,6 +41,7 @@ class PruningCallback(TrainerCallback):
         self._schedules = (schedule or PruningSchedule(), penalty_schedule)
         self._freeze_after = freeze_after
         self._penalty_in_loss = penalty_in_loss
+        self._was_final = False
 
     @override
     def on_train_begin(
@@ -68,16 +69,25 @@ class PruningCallback(TrainerCallback):
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        self._was_final = self._running.has_final_density
         self._running.step()
 
     @override
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if not self._running.has_final_density:
+        # What was evaluated before this step, at a higher density, is not what was asked for.
+        if not self._was_final:
             state.best_metric = None
             state.best_global_step = None
             state.best_model_checkpoint = None
+
+    @override
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # The best checkpoint may be older than the freeze: its pruned weights are no zeros yet.
+        self._running.masks.apply_in_place()
 
     @property
     def _running(self) -> Pruner:
