@@ -1,13 +1,19 @@
+import sys
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from fineprune.packing._ans import AnsDecoder as NativeDecoder
+from fineprune.packing import pack, read_packed, unpack
+from fineprune.packing._ans import AnsDecoder, AnsEncoder
 from fineprune.packing.ans import Decoder, encode
-from fineprune.packing.constriction_ans import AnsDecoder as ConstrictionDecoder
-from fineprune.packing.errors import StreamError
+from fineprune.packing.errors import CoderMissingError, StreamError
 from fineprune.packing.tables import TOTAL, Table, fit
+from tests.packing.folders import tiny_tensors, write_folder
 from tests.packing.reference_reader import Bytes, Stream
 from tests.packing.reference_reader import Table as ReferenceTable
 
@@ -69,38 +75,137 @@ def test_a_last_word_of_zero_is_refused() -> None:
         Decoder(memoryview(bytes(4)))
 
 
-# The two decoders.
+# The native coder beside `constriction`, whose streams these are.
 
 
-@given(st.lists(st.integers(0, 2**32 - 1), max_size=40), st.integers(0, 400), st.data())
-def test_both_decoders_agree_on_any_words(
-    words: list[int], count: int, data: st.DataObject
+def oracle() -> Any:
+    reason = "constriction has no wheel for this machine"
+    return pytest.importorskip("constriction", reason=reason).stream
+
+
+def categorical(frequencies: NDArray[np.uint16]) -> Any:
+    """The oracle's model with exactly these frequencies, times `2**10`.
+
+    It takes floats: it gives each symbol a frequency of one, and spreads the rest by
+    `probability * (2**24 - symbols) / sum`. Integers that add up to `2**24 - symbols` make that
+    factor one and every rounding exact.
+    """
+    scaled = (frequencies.astype(np.int64) << 10) - 1
+    return oracle().model.Categorical(scaled.astype(np.float64), perfect=False)
+
+
+@st.composite
+def frequencies_of(draw: st.DrawFn) -> NDArray[np.uint16]:
+    """A table of two symbols or more: the oracle has none of one."""
+    cuts = draw(st.sets(st.integers(1, TOTAL - 1), min_size=1, max_size=255))
+    return np.diff([0, *sorted(cuts), TOTAL]).astype(np.uint16)
+
+
+@given(st.lists(st.tuples(frequencies_of(), st.binary(max_size=300)), max_size=4))
+def test_the_encoder_writes_what_the_oracle_writes(
+    parts: list[tuple[NDArray[np.uint16], bytes]],
 ) -> None:
-    cuts = data.draw(st.sets(st.integers(1, TOTAL - 1), min_size=1, max_size=255))
-    frequencies = np.diff([0, *sorted(cuts), TOTAL]).astype(np.uint16)
+    encoder, expected = AnsEncoder(), oracle().stack.AnsCoder()
+    for frequencies, content in reversed(parts):
+        symbols = np.frombuffer(content, np.uint8) % len(frequencies)
+        encoder.encode(frequencies, symbols.astype(np.uint8))
+        expected.encode_reverse(symbols.astype(np.int32), categorical(frequencies))
+    np.testing.assert_array_equal(encoder.words(), expected.get_compressed())
+
+
+def test_the_encoder_writes_what_the_oracle_writes_of_many_symbols() -> None:
+    rng = np.random.default_rng(0)
+    cuts = np.sort(rng.choice(np.arange(1, TOTAL), 255, replace=False))
+    frequencies = np.diff([0, *cuts, TOTAL]).astype(np.uint16)
+    symbols = rng.choice(256, 200_000, p=frequencies / TOTAL).astype(np.uint8)
+    encoder, expected = AnsEncoder(), oracle().stack.AnsCoder()
+    encoder.encode(frequencies, symbols)
+    expected.encode_reverse(symbols.astype(np.int32), categorical(frequencies))
+    np.testing.assert_array_equal(encoder.words(), expected.get_compressed())
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=40), st.integers(0, 400), frequencies_of())
+def test_the_decoder_reads_any_words_as_the_oracle_does(
+    words: list[int], count: int, frequencies: NDArray[np.uint16]
+) -> None:
     stream = np.array([*words, 1], np.uint32)
-    native, constriction = NativeDecoder(stream), ConstrictionDecoder(stream)
+    native, expected = AnsDecoder(stream), oracle().stack.AnsCoder(stream)
     for _ in range(2):
         symbols = native.decode(frequencies, count)
-        np.testing.assert_array_equal(symbols, constriction.decode(frequencies, count))
+        np.testing.assert_array_equal(symbols, expected.decode(categorical(frequencies), count))
         assert symbols.dtype == np.uint8
-        assert native.is_empty() == constriction.is_empty()
+        assert native.is_empty() == expected.is_empty()
 
 
-@pytest.mark.parametrize(
-    "frequencies",
-    [[], [TOTAL - 1], [TOTAL, 1], [0, TOTAL], [TOTAL // 2, TOTAL], [TOTAL // 256] * 256 + [1]],
-)
-def test_native_decoder_refuses_what_is_no_table(frequencies: list[int]) -> None:
-    decoder = NativeDecoder(np.array([1], np.uint32))
+# The native coder's own checks.
+
+NO_TABLES = [
+    [],
+    [TOTAL - 1],
+    [TOTAL, 1],
+    [0, TOTAL],
+    [TOTAL // 2, TOTAL],
+    [TOTAL // 256] * 256 + [1],
+]
+
+
+@pytest.mark.parametrize("frequencies", NO_TABLES)
+def test_what_is_no_table_is_refused(frequencies: list[int]) -> None:
+    table = np.array(frequencies, np.uint16)
     with pytest.raises(ValueError, match="frequencies"):
-        decoder.decode(np.array(frequencies, np.uint16), 5)
+        AnsDecoder(np.array([1], np.uint32)).decode(table, 5)
+    with pytest.raises(ValueError, match="frequencies"):
+        AnsEncoder().encode(table, np.zeros(1, np.uint8))
 
 
-def test_native_decoder_refuses_other_arrays() -> None:
+def test_a_symbol_without_frequency_is_refused_and_changes_nothing() -> None:
+    encoder, half = AnsEncoder(), np.array([TOTAL // 2, TOTAL // 2], np.uint16)
+    encoder.encode(half, np.ones(100, np.uint8))
+    before = encoder.words()
+    with pytest.raises(ValueError, match="no frequency"):
+        encoder.encode(half, np.array([2, *[1] * 500], np.uint8))
+    np.testing.assert_array_equal(encoder.words(), before)
+
+
+def test_other_arrays_are_refused() -> None:
+    half = np.array([TOTAL // 2, TOTAL // 2], np.uint16)
+    words: Any
+    symbols: Any
+    wrong: Any = half.astype(np.int64)
+    for words in (np.zeros(3, np.int64), np.ones((2, 2), np.uint32), np.ones(6, np.uint32)[::2]):
+        with pytest.raises(TypeError):
+            AnsDecoder(words)
+    for symbols in (np.zeros(3, np.int64), np.zeros((2, 2), np.uint8), np.zeros(6, np.uint8)[::2]):
+        with pytest.raises(TypeError):
+            AnsEncoder().encode(half, symbols)
     with pytest.raises(TypeError):
-        NativeDecoder(np.zeros(3, np.int64))
-    with pytest.raises(TypeError):
-        NativeDecoder(np.ones((2, 2), np.uint32))
+        AnsEncoder().encode(wrong, np.zeros(1, np.uint8))
     with pytest.raises(ValueError, match="zero"):
-        NativeDecoder(np.array([1, 0], np.uint32))
+        AnsDecoder(np.array([1, 0], np.uint32))
+
+
+def test_more_symbols_than_there_is_memory_are_an_exception() -> None:
+    decoder = AnsDecoder(np.array([1], np.uint32))
+    with pytest.raises(MemoryError):
+        decoder.decode(np.array([TOTAL], np.uint16), 2**62)
+    with pytest.raises(TypeError):
+        decoder.decode(np.array([TOTAL], np.uint16), -1)
+
+
+def test_without_the_native_coder_an_error_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "plain", tiny_tensors())
+    pack(folder, tmp_path / "file")
+    monkeypatch.setitem(sys.modules, "fineprune.packing._ans", None)
+    for action in (
+        lambda: pack(folder, tmp_path / "other"),
+        lambda: read_packed(tmp_path / "file"),
+        lambda: unpack(tmp_path / "file", tmp_path / "again"),
+    ):
+        with pytest.raises(
+            CoderMissingError, match=r"coder .*missing .*install a C\+\+20"
+        ) as caught:
+            action()
+        assert "\n" not in str(caught.value)
+    assert {path.name for path in tmp_path.iterdir()} == {"plain", "file"}

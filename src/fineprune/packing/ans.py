@@ -1,23 +1,30 @@
 """Streams of entropy-coded symbols: asymmetric numeral systems (Duda 2009)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
 
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.constriction_ans import categorical
-from fineprune.packing.errors import StreamError
+from fineprune.packing.errors import CoderMissingError, StreamError
 from fineprune.packing.tables import Table
 
-if TYPE_CHECKING:
-    from fineprune.packing._ans import AnsDecoder
-else:
+
+def require_coder() -> None:
+    """Makes sure that the native coder is there.
+
+    Raises:
+        CoderMissingError: it was not built at installation, or does not load.
+    """
     try:
-        from fineprune.packing._ans import AnsDecoder
-    except ImportError:  # installed without a compiler
-        from fineprune.packing.constriction_ans import AnsDecoder
+        import_module("fineprune.packing._ans")
+    except ImportError as error:
+        raise CoderMissingError(
+            "the native coder of packed files is missing "
+            f"({' '.join(str(error).split())}): install a C++20 compiler (g++ or clang++) and "
+            "install fineprune again with `pip install --force-reinstall --no-deps "
+            "--no-binary fineprune fineprune`"
+        ) from error
 
 
 def encode(tables: Sequence[Table], segments: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint32]:
@@ -25,14 +32,12 @@ def encode(tables: Sequence[Table], segments: Sequence[NDArray[np.uint8]]) -> ND
 
     A table of one symbol takes no space: the count, which the reader knows, says it all.
     """
-    coder = constriction.stream.stack.AnsCoder()
+    from fineprune.packing._ans import AnsEncoder
+
+    encoder = AnsEncoder()
     for table, symbols in reversed(list(zip(tables, segments, strict=True))):  # it is a stack
-        if len(table.frequencies) > 1:
-            coder.encode_reverse(
-                symbols.astype(np.int32) - table.first, categorical(table.frequencies)
-            )
-    words: NDArray[np.uint32] = coder.get_compressed()
-    return words
+        encoder.encode(table.frequencies.astype(np.uint16), symbols - np.uint8(table.first))
+    return encoder.words()
 
 
 class Decoder:
@@ -46,6 +51,8 @@ class Decoder:
     """
 
     def __init__(self, words: memoryview) -> None:
+        from fineprune.packing._ans import AnsDecoder
+
         try:
             self._decoder = AnsDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
         except ValueError as error:  # the last word is zero

@@ -14,6 +14,7 @@ from fineprune import __version__
 from fineprune.errors import CheckpointError
 from fineprune.files import replacing
 from fineprune.packing import names
+from fineprune.packing.ans import require_coder
 from fineprune.packing.attachments import compress
 from fineprune.packing.codec import lay_out
 from fineprune.packing.container import Container, to_parts
@@ -50,7 +51,9 @@ def pack(
     Raises:
         CheckpointError: the source is no finalized model, or the file cannot stand where it shall.
         PrecisionError: there is no such number of bits.
+        CoderMissingError: the native coder is not installed.
     """
+    require_coder()
     precision = Precision(bits, embedding_bits)
     path = Path(file)
     _check_target(path, Path(source))

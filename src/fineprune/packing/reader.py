@@ -10,6 +10,7 @@ from typing import Any
 
 from fineprune.errors import PackedFileError
 from fineprune.packing import attachments, codec, names
+from fineprune.packing.ans import require_coder
 from fineprune.packing.container import Container, outline
 from fineprune.packing.cursor import Cursor
 from fineprune.packing.errors import ContainerError, MetadataError, VersionError
@@ -30,6 +31,7 @@ def read_packed(file: str | Path, *, limits: ReadLimits | None = None) -> Packed
     Raises:
         PackedFileError: the file is not there, damaged, hostile, or of another version; each
             cause has a class of its own.
+        CoderMissingError: the native coder is not installed.
     """
     path = Path(file)
     if not path.is_file():
@@ -44,6 +46,7 @@ def read_packed(file: str | Path, *, limits: ReadLimits | None = None) -> Packed
 
 def from_packed_bytes(data: bytes, limits: ReadLimits) -> PackedModel:
     """Reads the content of a packed file; see `read_packed`."""
+    require_coder()
     announced = outline(memoryview(data), limits)
     _check_version(announced.metadata)  # first: another version may have other rules for the rest
     container = announced.container()
