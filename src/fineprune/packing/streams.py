@@ -1,66 +1,77 @@
-"""The parts that dense and sparse records have in common."""
+"""Streams of entropy-coded symbols: asymmetric numeral systems (Duda 2009)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.ans import Decoder
-from fineprune.packing.cursor import Cursor
-from fineprune.packing.errors import RecordError, ValueRangeError
-from fineprune.packing.header import Header
-from fineprune.packing.scales import LARGEST_SCALE, Scales
+from fineprune.packing.errors import CoderMissingError, StreamError
 from fineprune.packing.tables import Table
 
 
-def read_references(cursor: Cursor, number: int, tables: Sequence[Table]) -> Iterator[Table]:
-    """The tables that the next `number` fields name, in the order of their segments.
+def require_coder() -> None:
+    """Makes sure that the native coder is there.
 
     Raises:
-        RecordError: there is no such table.
+        CoderMissingError: it was not built at installation, or does not load.
     """
-    references = cursor.unpack(f"<{number}H")
-    if max(references) >= len(tables):
-        raise RecordError(f"a record names table {max(references)} of {len(tables)}")
-    return iter([tables[reference] for reference in references])
+    try:
+        import_module("fineprune.packing._ans")
+    except ImportError as error:
+        raise CoderMissingError(
+            "the native coder of packed files is missing "
+            f"({' '.join(str(error).split())}): install a C++20 compiler (g++ or clang++) and "
+            "install fineprune again with `pip install --force-reinstall --no-deps "
+            "--no-binary fineprune fineprune`"
+        ) from error
 
 
-def read_stream(cursor: Cursor) -> Decoder:
-    """The stream that comes next: its number of 32-bit words, then the words."""
-    (words,) = cursor.unpack("<I")
-    return Decoder(cursor.take(4 * words))
+def encode(tables: Sequence[Table], segments: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint32]:
+    """One stream of segments, each with the table of its symbols.
+
+    A table of one symbol takes no space: the count, which the reader knows, says it all.
+    """
+    from fineprune.packing._ans import AnsEncoder
+
+    encoder = AnsEncoder()
+    for table, symbols in reversed(list(zip(tables, segments, strict=True))):  # it is a stack
+        encoder.encode(table.frequencies.astype(np.uint16), symbols - np.uint8(table.first))
+    return encoder.words()
 
 
-def read_scales(
-    stream: Decoder, references: Iterator[Table], header: Header, rows: int
-) -> Scales | None:
-    """The scales of a record, if its kind has any.
+class Decoder:
+    """Takes the segments of a stream out again, in their order.
+
+    Args:
+        words: the stream, little-endian 32-bit words.
 
     Raises:
-        ValueRangeError: a scale is too large for codes to stand for finite weights.
+        StreamError: the words are no stream.
     """
-    if not header.has_scales:
-        return None
-    scales = Scales(np.float32(header.step), stream.decode(next(references), rows))
-    if scales.per_row().max() > LARGEST_SCALE:
-        raise ValueRangeError("the scale of a row is so large that weights would be infinite")
-    return scales
 
+    def __init__(self, words: memoryview) -> None:
+        from fineprune.packing._ans import AnsDecoder
 
-def scale_symbols(scales: Scales | None) -> list[NDArray[np.uint8]]:
-    """The segments that `read_scales` reads."""
-    return [] if scales is None else [scales.exponents]
+        try:
+            self._decoder = AnsDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
+        except ValueError as error:  # the last word is zero
+            raise StreamError("a stream's last word is zero") from error
 
+    def decode(self, table: Table, count: int) -> NDArray[np.uint8]:
+        """The next symbols. Any words decode to something; `finish` tells whether it was meant.
 
-def read_classes(
-    stream: Decoder, references: Iterator[Table], size: int, number: int
-) -> NDArray[np.uint8]:
-    """The class of each row or column, of shape `(size,)`.
+        Args:
+            table: the table of the segment.
+            count: its symbols; the caller has checked that a shape accounts for as many.
+        """
+        if len(table.frequencies) == 1 or count == 0:
+            return np.full(count, table.first, np.uint8)
+        symbols = self._decoder.decode(table.frequencies.astype(np.uint16), count)
+        symbols += np.uint8(table.first)
+        return symbols
 
-    Raises:
-        ValueRangeError: a class is not below `number`.
-    """
-    classes = stream.decode(next(references), size)
-    if classes.max() >= number:
-        raise ValueRangeError(f"class {classes.max()}, where there are {number}")
-    return classes
+    def finish(self) -> None:
+        """Raises `StreamError` unless exactly what was encoded has been decoded."""
+        if not self._decoder.is_empty():
+            raise StreamError("a stream does not end where its symbols end: it is damaged")
