@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "ans_decoder.hpp"
@@ -21,34 +20,17 @@ namespace {
 
 template <class Number>
 using Numbers = nb::ndarray<const Number, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class Number>
-using Result = nb::ndarray<nb::numpy, Number, nb::ndim<1>>;
 
 template <class Number>
 std::span<const Number> span_of(const Numbers<Number>& numbers) {
   return {numbers.data(), numbers.size()};
 }
 
-/// A NumPy array of numbers that `owner` holds; whatever is thrown on the way frees them.
-template <class Number, class Owner>
-Result<Number> array_of(std::unique_ptr<Owner> owner, Number* numbers, std::size_t size) {
-  const nb::capsule capsule(owner.get(), [](void* held) noexcept {
-    delete static_cast<Owner*>(held);
-  });
-  owner.release();
-  return Result<Number>(numbers, {size}, capsule);
-}
+using Symbols = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-Result<std::uint8_t> decode(AnsDecoder& decoder, Numbers<std::uint16_t> frequencies,
-                            std::size_t count) {
-  using Buffer = std::unique_ptr<std::uint8_t[]>;
-  auto symbols = std::make_unique<Buffer>(new std::uint8_t[count]);
-  std::uint8_t* const data = symbols->get();
-  {
-    const nb::gil_scoped_release released;
-    decoder.decode(span_of(frequencies), {data, count});
-  }
-  return array_of(std::move(symbols), data, count);
+void decode(AnsDecoder& decoder, Numbers<std::uint16_t> frequencies, Symbols symbols) {
+  const nb::gil_scoped_release released;
+  decoder.decode(span_of(frequencies), {symbols.data(), symbols.size()});
 }
 
 // Holds the GIL: two threads with one encoder take turns.
@@ -57,11 +39,15 @@ void encode(AnsEncoder& encoder, Numbers<std::uint16_t> frequencies,
   encoder.encode(span_of(frequencies), span_of(symbols));
 }
 
-Result<std::uint32_t> words(const AnsEncoder& encoder) {
+nb::ndarray<nb::numpy, std::uint32_t, nb::ndim<1>> words(const AnsEncoder& encoder) {
   auto words = std::make_unique<std::vector<std::uint32_t>>(encoder.words());
   std::uint32_t* const data = words->data();
   const std::size_t size = words->size();
-  return array_of(std::move(words), data, size);
+  const nb::capsule owner(words.get(), [](void* held) noexcept {
+    delete static_cast<std::vector<std::uint32_t>*>(held);
+  });
+  words.release();
+  return {data, {size}, owner};
 }
 
 }  // namespace
@@ -74,7 +60,7 @@ NB_MODULE(_ans, module) {
             new (self) AnsDecoder(span_of(words));
           },
           "words"_a.noconvert())
-      .def("decode", &decode, "frequencies"_a.noconvert(), "count"_a)
+      .def("decode", &decode, "frequencies"_a.noconvert(), "symbols"_a.noconvert())
       .def("is_empty", &AnsDecoder::is_empty);
   nb::class_<AnsEncoder>(module, "AnsEncoder")
       .def(nb::init<>())

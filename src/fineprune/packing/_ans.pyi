@@ -17,12 +17,15 @@ class AnsDecoder:
     """
 
     def __init__(self, words: NDArray[np.uint32]) -> None: ...
-    def decode(self, frequencies: NDArray[np.uint16], count: int) -> NDArray[np.uint8]:
-        """The next `count` symbols, as indices into `frequencies`. Releases the GIL.
+    def decode(self, frequencies: NDArray[np.uint16], symbols: NDArray[np.uint8]) -> None:
+        """Fills in the next symbols, as indices into `frequencies`. Releases the GIL.
+
+        Args:
+            frequencies: of the symbols, of shape `(symbols,)`.
+            symbols: flat and contiguous, to be written.
 
         Raises:
             ValueError: the frequencies are not positive, or do not add up to `2**14`.
-            MemoryError: there is no room for so many symbols.
         """
 
     def is_empty(self) -> bool:

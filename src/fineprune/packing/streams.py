@@ -1,13 +1,25 @@
-"""Streams of entropy-coded symbols: asymmetric numeral systems (Duda 2009)."""
+"""Streams of entropy-coded symbols, and the parts of a record that are made of them.
 
-from collections.abc import Sequence
+The code is asymmetric numeral systems (Duda 2009), in `native/`.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.errors import CoderMissingError, StreamError
-from fineprune.packing.tables import Table
+from fineprune.packing.errors import (
+    CoderMissingError,
+    RecordError,
+    StreamError,
+    ValueRangeError,
+)
+from fineprune.packing.header import Cursor, Header
+from fineprune.packing.tables import ALPHABET, Table, count_symbols
+from fineprune.packing.tensors import LARGEST_SCALE, Scales
 
 
 def require_coder() -> None:
@@ -67,7 +79,8 @@ class Decoder:
         """
         if len(table.frequencies) == 1 or count == 0:
             return np.full(count, table.first, np.uint8)
-        symbols = self._decoder.decode(table.frequencies.astype(np.uint16), count)
+        symbols = np.empty(count, np.uint8)
+        self._decoder.decode(table.frequencies.astype(np.uint16), symbols)
         symbols += np.uint8(table.first)
         return symbols
 
@@ -75,3 +88,121 @@ class Decoder:
         """Raises `StreamError` unless exactly what was encoded has been decoded."""
         if not self._decoder.is_empty():
             raise StreamError("a stream does not end where its symbols end: it is damaged")
+
+
+# Writing: what becomes of a record, before it is known which tables the file shares.
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Segments of symbols coded in one go, each with a table of its own.
+
+    Attributes:
+        first: the first segment's table reference; those of the others follow.
+        segments: flat arrays of symbols.
+        planes: low bits of the numbers that the symbols are the high parts of.
+    """
+
+    first: int
+    segments: Sequence[NDArray[np.uint8]]
+    planes: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A record but for its table references.
+
+    Attributes:
+        header: the fields before the references.
+        streams: the streams after them.
+        longest_gaps: the `K` of each reference to a table for gaps.
+    """
+
+    header: bytes
+    streams: Sequence[Stream]
+    longest_gaps: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def references(self) -> int:
+        """How many table references the record has."""
+        return max(stream.first + len(stream.segments) for stream in self.streams)
+
+    def histograms(self) -> NDArray[np.int64]:
+        """How often each reference's table codes each symbol, of shape `(references, 256)`."""
+        histograms = np.zeros((self.references, ALPHABET), np.int64)
+        for reference, longest in self.longest_gaps.items():
+            histograms[reference, longest] = 1  # a table for gaps ends at `K`, used or not
+        for stream in self.streams:
+            for reference, symbols in enumerate(stream.segments, stream.first):
+                histograms[reference] += count_symbols(symbols)
+        return histograms
+
+    def record(self, references: Sequence[int], tables: Sequence[Table]) -> bytes:
+        """The record.
+
+        Args:
+            references: index of the table for each reference.
+            tables: all tables of the file.
+        """
+        parts = [self.header, struct.pack(f"<{len(references)}H", *references)]
+        for stream in self.streams:
+            own = references[stream.first : stream.first + len(stream.segments)]
+            words = encode([tables[index] for index in own], stream.segments)
+            parts += [struct.pack("<I", len(words)), words.astype("<u4").tobytes(), stream.planes]
+        return b"".join(parts)
+
+
+# Reading: the parts that dense and sparse records have in common.
+
+
+def read_references(cursor: Cursor, number: int, tables: Sequence[Table]) -> Iterator[Table]:
+    """The tables that the next `number` fields name, in the order of their segments.
+
+    Raises:
+        RecordError: there is no such table.
+    """
+    references = cursor.unpack(f"<{number}H")
+    if max(references) >= len(tables):
+        raise RecordError(f"a record names table {max(references)} of {len(tables)}")
+    return iter([tables[reference] for reference in references])
+
+
+def read_stream(cursor: Cursor) -> Decoder:
+    """The stream that comes next: its number of 32-bit words, then the words."""
+    (words,) = cursor.unpack("<I")
+    return Decoder(cursor.take(4 * words))
+
+
+def read_scales(
+    stream: Decoder, references: Iterator[Table], header: Header, rows: int
+) -> Scales | None:
+    """The scales of a record, if its kind has any.
+
+    Raises:
+        ValueRangeError: a scale is too large for codes to stand for finite weights.
+    """
+    if not header.has_scales:
+        return None
+    scales = Scales(np.float32(header.step), stream.decode(next(references), rows))
+    if scales.per_row().max() > LARGEST_SCALE:
+        raise ValueRangeError("the scale of a row is so large that weights would be infinite")
+    return scales
+
+
+def scale_symbols(scales: Scales | None) -> list[NDArray[np.uint8]]:
+    """The segments that `read_scales` reads."""
+    return [] if scales is None else [scales.exponents]
+
+
+def read_classes(
+    stream: Decoder, references: Iterator[Table], size: int, number: int
+) -> NDArray[np.uint8]:
+    """The class of each row or column, of shape `(size,)`.
+
+    Raises:
+        ValueRangeError: a class is not below `number`.
+    """
+    classes = stream.decode(next(references), size)
+    if classes.max() >= number:
+        raise ValueRangeError(f"class {classes.max()}, where there are {number}")
+    return classes
