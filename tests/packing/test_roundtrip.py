@@ -277,3 +277,20 @@ def test_nothing_half_written_is_left(
 @pytest.mark.parametrize("shape", [(), (5,), (1, 5), (5, 1)])
 def test_vectors_are_dense_even_if_they_are_zero(shape: tuple[int, ...]) -> None:
     assert isinstance(through_a_record(np.zeros(shape, np.float32), 16), DenseTensor)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 5, 400])
+def test_matrices_that_keep_next_to_nothing(kept: int) -> None:
+    array = np.zeros((400, 300), np.float32)
+    cells = np.random.default_rng(kept).choice(array.size, kept, replace=False)
+    array.ravel()[cells] = np.arange(1, kept + 1)
+    tensor = through_a_record(array, 32)
+    assert isinstance(tensor, SparseTensor)
+    assert_same(tensor.to_array(), array)
+
+
+@pytest.mark.parametrize("density", [0.003, 0.01])
+def test_very_sparse_matrices_of_several_blocks(density: float) -> None:
+    array = sparse_matrix(600, 800, density, uneven=True)
+    assert 0 < np.count_nonzero(array) < array.size / 64  # so few that they are sorted
+    assert_same(through_a_record(array, 8).to_array(), to_tensor(array, 8).to_array())

@@ -22,7 +22,7 @@ class ReadLimits:
         header_bytes: size of its JSON header.
         memory_bytes: memory for tensors, as they are kept and while they are decoded, and for the
             metadata; the file itself and what is attached not included. Without, 64 MiB and 64
-            times the size of the file: many times what any model takes that `pack` wrote.
+            times the size of the file; a packed BERT-base takes three to four times its size.
         weights: elements of all tensors together, pruned and tied ones included, as declared: what
             unpacking writes, at four bytes each.
         attachment_bytes: size of all attached files together (tokenizer, recipe), expanded.

@@ -39,6 +39,7 @@ from fineprune.packing.tables import Table
 from fineprune.packing.tensors import SparseTensor, column_type, matrix_shape, sparse_rows
 
 _FIELDS = "<BBBI"  # row classes, column classes, groups of blocks, kept weights
+_MOST_CELLS = 64  # for each kept weight, to sort by marking them
 
 
 def plan_sparse(tensor: SparseTensor, kind: Kind) -> Plan:
@@ -130,7 +131,7 @@ class SparseRecord:
         """What decoding it takes at most."""
         rows, columns = matrix_shape(self.header.shape)
         value = self.header.types.value.itemsize
-        marks = 0 if is_row_major(self.blocks) else rows * columns
+        marks = rows * columns if _is_marked(self.kept, rows * columns) else 0
         return Memory(
             kept=self.kept * (value + column_type(columns).itemsize) + 5 * rows,
             working=12 * sum(self.gap_counts)
@@ -190,9 +191,17 @@ def _row_major(numbers: Integers, order: BlockOrder) -> NDArray[np.integer[Any]]
     """Ascending row-major indices of the cells with these numbers."""
     if is_row_major(order.groups):
         return numbers
-    kept = np.zeros(len(order.row_classes) * len(order.column_classes), np.bool_)
+    cells = len(order.row_classes) * len(order.column_classes)
+    if not _is_marked(len(numbers), cells):
+        return np.sort(order.flat_cells(numbers))
+    kept = np.zeros(cells, np.bool_)
     kept[order.flat_cells(numbers)] = True  # sorts in linear time
     return np.flatnonzero(kept)
+
+
+def _is_marked(kept: int, cells: int) -> bool:
+    """Whether a mark for each cell is worth its memory."""
+    return cells <= _MOST_CELLS * kept
 
 
 def _read_items(
