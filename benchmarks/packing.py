@@ -28,10 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 from fineprune.packing import SparseTensor, pack, read_packed
-from fineprune.packing.entropy import entropy_bits
-from fineprune.packing.precision import Role
-from fineprune.packing.quantize import OPTIMAL_STEPS, optimal_step
-from fineprune.packing.source import read_source
+from fineprune.packing.folder import read_source
+from fineprune.packing.quantize import OPTIMAL_STEPS, Role, optimal_step
+from fineprune.packing.tables import entropy_bits
 
 REPEATS = 5
 LARGEST = 127  # code of the notebook's int8

@@ -35,3 +35,11 @@ class MissingExtraError(FinepruneError, ImportError):
 
 class FolderTakenError(FinepruneError):
     """A folder that is to be written holds something already."""
+
+
+class FileTakenError(FinepruneError):
+    """A file that is to be written would take the place of something that is no file."""
+
+
+class WritingError(FinepruneError, OSError):
+    """A file or folder cannot be written: the disk is full, or nobody may write there."""

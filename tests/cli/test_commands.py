@@ -259,8 +259,8 @@ def test_a_file_that_cannot_be_written(
     found = fineprune("evaluate", workspace.teacher(), recipe, "--predictions", file)
     assert found.code == 2
     [line] = found.err.splitlines()
-    assert line.startswith(f"fineprune: {file.parent}")
-    assert line.endswith("No such file or directory")
+    said = "cannot be written: No such file or directory; name another place"
+    assert line == f"fineprune: {file} {said}"
 
 
 def test_finalized_folder_is_an_ordinary_one(

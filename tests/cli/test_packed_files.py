@@ -1,6 +1,7 @@
 """Packed files on the command line: written, read, evaluated and counted, or refused."""
 
 import json
+import os
 import struct
 import tempfile
 from collections.abc import Callable
@@ -159,6 +160,7 @@ def nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
         ("plain", "nowhere/file", [], "nowhere is no folder; create it first"),
         ("plain", ".", [], ". is a folder; name a file"),
         ("plain", "plain", [], "plain is a folder; name a file"),
+        ("plain", os.devnull, [], f"{os.devnull} is no regular file; name a file"),
         ("plain", "plain/model.safetensors", [], "the weights that are to be packed"),
         ("plain", "file", ["--bits", 1], "bits is 1; it must be 2 to 8, 16 or 32"),
         ("plain", "file", ["--bits", 9], "bits is 9; it must be 2 to 8, 16 or 32"),
@@ -182,7 +184,13 @@ def test_what_cannot_be_packed(
 
 
 def newer(data: bytes) -> bytes:
-    return changed(data, lambda _, metadata: metadata.update(version="2"))
+    keys = {"format": "pt", "fineprune.version": "3"}
+    return changed(data, lambda _, metadata: metadata.update(keys))
+
+
+def demanding(data: bytes) -> bytes:
+    keys = {"format": "pt", "fineprune.version": "2", "fineprune.requires": '["shared-codes"]'}
+    return changed(data, lambda _, metadata: metadata.update(keys))
 
 
 def flipped(data: bytes) -> bytes:
@@ -196,7 +204,8 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "flipped bit": (flipped, "the checksum differs"),
     "rubbish": (lambda _: b"neither packed nor a model", "the file is no packed model"),
     "terabytes": (lambda data: struct.pack("<Q", 1 << 42) + data[8:], "4,398,046,511,104"),
-    "newer version": (newer, "version '2' of the format, this reader knows 1: upgrade fineprune"),
+    "newer version": (newer, "version '3' of the format, this reader knows 1 and 2: upgrade"),
+    "unknown feature": (demanding, "requires 'shared-codes', which this reader does not know: up"),
 }
 
 

@@ -1,14 +1,15 @@
 """Packed files with a lie in them, and otherwise sound: the checksum is that of the lie."""
 
+import struct
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fineprune.packing.container import Container, outline, to_parts
-from fineprune.packing.limits import ReadLimits
-from fineprune.packing.plan import Plan, Stream
-from fineprune.packing.tables import Table, fit, tables_bytes
+from fineprune.packing.limits import MemoryBudget, ReadLimits
+from fineprune.packing.streams import Plan, Stream
+from fineprune.packing.tables import TOTAL, Table, fit, tables_bytes
 
 Change = Callable[[dict[str, bytes], dict[str, str]], object]
 
@@ -22,7 +23,7 @@ def file_of(entries: dict[str, bytes], metadata: dict[str, str]) -> bytes:
 
 def container_of(data: bytes) -> Container:
     """What a file holds."""
-    return outline(memoryview(data), ReadLimits()).container()
+    return outline(memoryview(data), ReadLimits(), MemoryBudget(1 << 26)).container()
 
 
 def changed(data: bytes, change: Change) -> bytes:
@@ -32,6 +33,23 @@ def changed(data: bytes, change: Change) -> bytes:
     metadata = dict(container.metadata)
     change(entries, metadata)
     return file_of(entries, metadata)
+
+
+def silent_file(
+    header: bytes, symbols: Sequence[int], streams: int = 2, planes: bytes = b""
+) -> bytes:
+    """A file with one tensor, `w`, whose streams are empty whatever the header announces.
+
+    Args:
+        header: fields before the references.
+        symbols: of each reference, the one symbol that its table has.
+        streams: how many there are.
+        planes: after the last stream.
+    """
+    tables = [Table(symbol, np.array([TOTAL])) for symbol in symbols]
+    references = struct.pack(f"<{len(symbols)}H", *range(len(symbols)))
+    record = header + references + bytes(4 * streams) + planes
+    return file_of({"tables": tables_bytes(tables), "tensor:w": record}, METADATA)
 
 
 def file_with(

@@ -221,7 +221,11 @@ def read(data: bytes) -> Model:
     crc = b"".join(name.encode() + b"\0" + entries[name] for name in sorted(entries))
     crc += b"".join(f"{k}\0{metadata[k]}\0".encode() for k in sorted(metadata) if k != "crc32")
     assert metadata["crc32"] == f"{zlib.crc32(crc):08x}"
-    assert (metadata["format"], metadata["version"]) == ("fineprune", "1")
+    if metadata.get("format") == "fineprune":
+        assert metadata["version"] == "1"
+    else:
+        assert metadata["fineprune.version"] == "2"
+        assert json.loads(metadata["fineprune.requires"]) == []
     tables = read_tables(Bytes(entries["tables"]))
     tensors = {
         name.removeprefix("tensor:"): Record(Bytes(record), tables).values()
@@ -230,9 +234,10 @@ def read(data: bytes) -> Model:
     }
     for name, first in json.loads(metadata["tied"]).items():
         tensors[name] = tensors[first]
-    attachments = {
-        name.removeprefix("file:"): zlib.decompress(record[4:])
-        for name, record in entries.items()
-        if name.startswith("file:")
-    }
+    attachments = {}
+    for name, record in entries.items():
+        if name.startswith("file:"):
+            content = zlib.decompress(record[4:])
+            assert len(content) == int.from_bytes(record[:4], "little")
+            attachments[name.removeprefix("file:")] = content
     return Model(json.loads(metadata["config"]), tensors, attachments)

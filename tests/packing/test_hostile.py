@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from fineprune.errors import PackedFileError
-from fineprune.packing import DenseTensor, PackedModel, ReadLimits, SparseTensor, pack, read_packed
+from fineprune.packing import (
+    DenseTensor,
+    PackedModel,
+    ReadLimits,
+    SparseTensor,
+    pack,
+    read_packed,
+    unpack,
+)
 from fineprune.packing.errors import (
     ContainerError,
     CountError,
@@ -28,10 +36,17 @@ from fineprune.packing.errors import (
     VersionError,
 )
 from fineprune.packing.header import Header, Kind, Layout
-from fineprune.packing.plan import Plan, Stream
 from fineprune.packing.reader import from_packed_bytes
+from fineprune.packing.streams import Plan, Stream
 from fineprune.packing.tables import TOTAL, Table, fit, tables_bytes
-from tests.packing.crafting import METADATA, changed, container_of, file_of, file_with
+from tests.packing.crafting import (
+    METADATA,
+    changed,
+    container_of,
+    file_of,
+    file_with,
+    silent_file,
+)
 from tests.packing.folders import LAYER, TOKENIZER, tiny_tensors, write_folder
 
 LIMITS = ReadLimits(weights=1 << 20, attachment_bytes=1 << 16)
@@ -149,17 +164,6 @@ def test_another_version_may_describe_its_entries_otherwise(tmp_path: Path) -> N
 def test_another_file_of_bytes() -> None:
     with pytest.raises(MetadataError, match="no packed model"):
         read(file_of({"a": b"123"}, {"format": "pt"}))
-
-
-@pytest.mark.parametrize("version", ["2", "10", "0", "", "one", "1.0", "x" * 5000])
-def test_another_version(packed: bytes, version: str) -> None:
-    with pytest.raises(VersionError, match="version"):
-        read(changed(packed, lambda entries, metadata: metadata.update(version=version)))
-
-
-def test_no_version(packed: bytes) -> None:
-    with pytest.raises(VersionError):
-        read(changed(packed, lambda _, metadata: metadata.pop("version")))
 
 
 def test_a_file_cut_anywhere(packed: bytes) -> None:
@@ -494,14 +498,172 @@ def all_zero_bits(rows: int, columns: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("shape", [(1 << 18, 1), (1, 1 << 18), (512, 512)])
-def test_memory_is_bounded_by_the_declared_shapes(shape: tuple[int, int]) -> None:
+def test_no_tensor_takes_much_longer_than_its_shape(shape: tuple[int, int]) -> None:
     for data in all_zero_bits(*shape):
         assert len(data) < 2000
-        tracemalloc.start()
         start = time.process_time()
         read(data)
         assert time.process_time() - start < 1
-        assert tracemalloc.get_traced_memory()[1] < 64 * (1 << 18) + (1 << 20)
-        tracemalloc.stop()
-        with pytest.raises(LimitError):
+        with pytest.raises(LimitError, match="raise weights"):
             read(data, ReadLimits(weights=(1 << 18) - 1))
+
+
+# Memory: counted in bytes, before it is taken.
+
+
+def peak_of(data: bytes, limits: ReadLimits) -> tuple[int, str]:
+    """The most memory that reading a file took, and how it ended."""
+    tracemalloc.start()
+    try:
+        read(data, limits)
+        end = "success"
+    except PackedFileError as error:
+        end = str(error)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak, end
+
+
+@pytest.mark.parametrize(
+    ("header", "symbols"),
+    [
+        (dense_header((1 << 26,), Kind.INT64, chunk_rows=1), (0, 0)),
+        (dense_header((1 << 28,), Kind.UINT8, chunk_rows=1), (0, 0)),
+        (dense_header((1 << 15, 1 << 13), chunk_rows=1 << 15), (0, 0, 128)),
+        (dense_header((1 << 28, 1), chunk_rows=1 << 28), (0, 0, 128)),
+    ],
+)
+def test_a_small_file_that_announces_much_is_refused_before_memory_is_taken(
+    header: bytes, symbols: tuple[int, ...], tmp_path: Path
+) -> None:
+    data = silent_file(header, symbols)
+    assert len(data) < 500
+    peak, end = peak_of(data, ReadLimits())
+    assert "bytes of memory" in end
+    assert "raise memory_bytes in ReadLimits if you trust the file" in end
+    assert peak < 1 << 17
+    (tmp_path / "file").write_bytes(data)
+    with pytest.raises(LimitError, match="memory"):
+        unpack(tmp_path / "file", tmp_path / "target")
+
+
+def hungry_files() -> dict[str, bytes]:
+    """Files of some hundred bytes that take as much memory as they can, each in its own way."""
+    n = 1 << 22
+    half = TOTAL // 2
+    order = np.arange(1 << 11) % 2
+    halves = Table(0, np.array([half, half]))
+    classes = order.astype(np.uint8)
+    sparse = struct.pack("<BBBI", 2, 2, 1, n) + bytes([1, 1, 1, 1]) + struct.pack("<I", n)
+    in_blocks = file_with(
+        Header(Layout.SPARSE, Kind.CODES, (1 << 11, 1 << 11), 0, 0.5).to_bytes() + sparse,
+        [np.zeros(1 << 11, np.uint8), classes, classes, np.zeros(n, np.uint8)],
+        [np.ones(n // 2, np.uint8), np.ones(n // 2, np.uint8)],
+        tables=[
+            Table(0, np.array([TOTAL])),
+            halves,
+            halves,
+            Table(0, np.array([TOTAL - 1, 1])),
+            Table(1, np.array([TOTAL])),
+            Table(1, np.array([TOTAL])),
+        ],
+    )
+    floats = Header(Layout.DENSE, Kind.FLOAT32, (n,), 24).to_bytes() + struct.pack("<BI", 1, 1)
+    tall, wide = all_zero_bits(n, 1), all_zero_bits(1, n)
+    return {
+        "tall codes": tall[0],
+        "wide codes": wide[0],
+        "tall and sparse": tall[1],
+        "wide and sparse": wide[1],
+        "sparse, in blocks": in_blocks,
+        "integers": silent_file(dense_header((n,), Kind.INT64, chunk_rows=1), (0, 0)),
+        "floats": silent_file(floats, (0, 0), planes=bytes(3 * n)),
+    }
+
+
+@pytest.mark.parametrize("name", hungry_files())
+def test_no_file_takes_more_memory_than_it_is_counted_for(name: str) -> None:
+    data = hungry_files()[name]
+    enough = ReadLimits(memory_bytes=1 << 40, weights=1 << 22)
+    peak, end = peak_of(data, enough)
+    assert end == "success"
+    assert peak > 1 << 23
+    # If the count were less than what is taken, it would be accepted here.
+    short = ReadLimits(memory_bytes=peak - (1 << 18), weights=1 << 22)
+    refused_at, end = peak_of(data, short)
+    assert "bytes of memory" in end
+    assert refused_at < 1 << 18
+
+
+def test_tensors_decoded_side_by_side_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    hungry = hungry_files()["sparse, in blocks"]
+
+    def repeat(entries: dict[str, bytes], _: dict[str, str]) -> None:
+        for number in range(7):
+            entries[f"tensor:{number}"] = entries["tensor:w"]
+
+    data = changed(hungry, repeat)
+    one, _ = peak_of(hungry, ReadLimits(memory_bytes=1 << 40, weights=1 << 25))
+    allowed = ReadLimits(memory_bytes=3 * one, weights=1 << 25)
+    peak, end = peak_of(data, allowed)
+    assert end == "success"
+    assert peak < 3 * one
+
+
+def test_only_what_is_wanted_is_decoded_and_counted(packed: bytes) -> None:
+    huge = silent_file(dense_header((1 << 26,), Kind.INT64, chunk_rows=1), (0, 0))
+    record = bytes(container_of(huge).entries["tensor:w"])
+
+    def add(entries: dict[str, bytes], _: dict[str, str]) -> None:
+        entries["tensor:huge"] = record
+
+    data = changed(packed, add)
+    with pytest.raises(LimitError):
+        read(data, ReadLimits())
+    wanted = from_packed_bytes(data, LIMITS, [LAYER, "head.decoder.weight"])
+    assert list(wanted.tensors) == [LAYER, "head.decoder.weight"]
+    whole = read(packed).tensors
+    for name, tensor in wanted.tensors.items():
+        np.testing.assert_array_equal(tensor.to_array(), whole[name].to_array())
+    assert from_packed_bytes(data, LIMITS, ()).tensors == {}
+    with pytest.raises(MetadataError, match="no tensor 'missing'"):
+        from_packed_bytes(data, LIMITS, ["missing"])
+
+
+@pytest.mark.parametrize("part", ["[],", "{},", "0,", '"",', "[[[[[[[[]]]]]]]],"])
+@pytest.mark.parametrize("key", ["config", "provenance", "tied"])
+def test_metadata_that_would_take_much_memory(key: str, part: str) -> None:
+    text = '{"a":[' + part * (3_000_000 // len(part)) + "0]}"
+    data = file_of({"tables": b"\0\0"}, {**METADATA, key: text})
+    peak, end = peak_of(data, ReadLimits())
+    assert peak < ReadLimits().memory_for(len(data))
+    assert end == "success" or "bytes of memory with metadata" in end or "tied" in end
+
+
+def test_a_header_that_would_take_much_memory() -> None:
+    text = b'{"a":[' + b"{}," * 2_000_000 + b"0]}"
+    peak, end = peak_of(struct.pack("<Q", len(text)) + text, ReadLimits())
+    assert "bytes of memory with metadata" in end
+    assert peak < 3 * len(text)
+
+
+@pytest.mark.parametrize(("depth", "readable"), [(100, True), (101, False)])
+def test_metadata_of_many_levels(depth: int, *, readable: bool) -> None:
+    text = '{"a":' + "[" * (depth - 1) + "0" + "]" * (depth - 1) + "}"
+    data = file_of({"tables": b"\0\0"}, {**METADATA, "config": text})
+    if readable:
+        assert read(data).config["a"]
+    else:
+        with pytest.raises(MetadataError, match="config"):
+            read(data)
+
+
+def test_a_config_takes_its_memory_also_when_it_is_unpacked(tmp_path: Path) -> None:
+    deep = '{"a":' + "[" * 98 + "[0," * 1 + "0," * 200_000 + "0" + "]" * 99 + "}"
+    (tmp_path / "file").write_bytes(file_of({"tables": b"\0\0"}, {**METADATA, "config": deep}))
+    limits = ReadLimits(memory_bytes=(1 << 26) + 256 * 200_000)
+    tracemalloc.start()
+    unpack(tmp_path / "file", tmp_path / "target", limits=limits)
+    assert tracemalloc.get_traced_memory()[1] < limits.memory_for(0)
+    tracemalloc.stop()

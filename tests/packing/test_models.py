@@ -9,8 +9,7 @@ import torch
 from safetensors.numpy import load_file
 
 from fineprune.packing import SparseTensor, pack, read_packed, unpack
-from fineprune.packing.precision import Role
-from fineprune.packing.quantize import to_tensor
+from fineprune.packing.quantize import Role, to_tensor
 from fineprune.pruning import Magnitude, Movement, count, finalize
 from tests.models import ARCHITECTURES, Architecture, in_blocks, logits, mask_at_random
 
@@ -64,6 +63,21 @@ def test_32_bits_change_no_answer(architecture: Architecture, tmp_path: Path) ->
         logits(architecture.auto.from_pretrained(one)) for one in (folder, tmp_path / "again")
     ]
     assert torch.equal(*answers)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_of_half_precision_comes_back_in_the_type_it_says(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    architecture = ARCHITECTURES[0]
+    model = architecture.build().type(dtype)
+    model.save_pretrained(tmp_path / "plain")
+    pack(tmp_path / "plain", tmp_path / "file", bits=32, embedding_bits=32)
+    unpack(tmp_path / "file", tmp_path / "again")
+    again = architecture.auto.from_pretrained(tmp_path / "again")
+    assert again.dtype == again.config.dtype == torch.float32
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor.float()), name
 
 
 def test_exactly_the_pruned_matrices_are_sparse(architecture: Architecture, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from fineprune.packing.quantize import OPTIMAL_STEPS, optimal_step, quantize, to_tensor
-from fineprune.packing.scales import EIGHTHS
+from fineprune.packing.tensors import EIGHTHS
 
 floats = st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=True)
 matrices = npst.arrays(np.float32, npst.array_shapes(min_dims=2, max_dims=2), elements=floats)

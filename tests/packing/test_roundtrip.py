@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from fineprune.errors import CheckpointError, FolderTakenError
+from fineprune.errors import CheckpointError, FileTakenError, FolderTakenError
 from fineprune.packing import DenseTensor, SparseTensor, pack, read_packed, unpack
-from fineprune.packing.codec import lay_out, read
-from fineprune.packing.cursor import Cursor
 from fineprune.packing.errors import PrecisionError
-from fineprune.packing.header import Header
-from fineprune.packing.pool import share_tables
+from fineprune.packing.header import Cursor, Header
+from fineprune.packing.packer import lay_out
 from fineprune.packing.quantize import to_tensor
-from fineprune.packing.tables import fit
+from fineprune.packing.reader import read_record
+from fineprune.packing.tables import fit, share_tables
 from fineprune.packing.tensors import Tensor
 from tests.packing.folders import (
     CONFIG,
@@ -43,7 +42,7 @@ def through_a_record(array: NDArray[Any], bits: int) -> Tensor:
     histograms, references = share_tables(plan.histograms(), families)
     tables = [fit(histogram) for histogram in histograms]
     cursor = Cursor(memoryview(plan.record(references, tables)))
-    return read(Header.read(cursor), cursor, tables)
+    return read_record(Header.read(cursor), cursor).decode(tables)
 
 
 def assert_same(array: NDArray[Any], expected: NDArray[Any]) -> None:
@@ -235,7 +234,7 @@ def test_no_folder_is_overwritten(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "file")
     with pytest.raises(FolderTakenError, match="is not empty"):
         unpack(tmp_path / "file", folder)
-    with pytest.raises(CheckpointError, match="is a folder; name a file"):
+    with pytest.raises(FileTakenError, match="is a folder; name a file"):
         pack(folder, folder)
     (tmp_path / "empty").mkdir()
     unpack(tmp_path / "file", tmp_path / "empty")
@@ -266,7 +265,7 @@ def test_nothing_half_written_is_left(
     def fail(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("fineprune.packing.unpacker.save_file", fail)
+    monkeypatch.setattr("fineprune.packing.reader.write_folder", fail)
     with pytest.raises(OSError, match="space"):
         unpack(tmp_path / "file", tmp_path / "target")
     monkeypatch.setattr("fineprune.packing.packer.to_parts", fail)
@@ -278,3 +277,20 @@ def test_nothing_half_written_is_left(
 @pytest.mark.parametrize("shape", [(), (5,), (1, 5), (5, 1)])
 def test_vectors_are_dense_even_if_they_are_zero(shape: tuple[int, ...]) -> None:
     assert isinstance(through_a_record(np.zeros(shape, np.float32), 16), DenseTensor)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 5, 400])
+def test_matrices_that_keep_next_to_nothing(kept: int) -> None:
+    array = np.zeros((400, 300), np.float32)
+    cells = np.random.default_rng(kept).choice(array.size, kept, replace=False)
+    array.ravel()[cells] = np.arange(1, kept + 1)
+    tensor = through_a_record(array, 32)
+    assert isinstance(tensor, SparseTensor)
+    assert_same(tensor.to_array(), array)
+
+
+@pytest.mark.parametrize("density", [0.003, 0.01])
+def test_very_sparse_matrices_of_several_blocks(density: float) -> None:
+    array = sparse_matrix(600, 800, density, uneven=True)
+    assert 0 < np.count_nonzero(array) < array.size / 64  # so few that they are sorted
+    assert_same(through_a_record(array, 8).to_array(), to_tensor(array, 8).to_array())

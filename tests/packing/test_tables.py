@@ -4,9 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from fineprune.packing.entropy import entropy_bits
 from fineprune.packing.errors import RecordError, TruncatedError
-from fineprune.packing.tables import TOTAL, Table, fit, read_tables, tables_bytes
+from fineprune.packing.tables import TOTAL, Table, entropy_bits, fit, read_tables, tables_bytes
 
 histograms = npst.arrays(np.int64, 256, elements=st.integers(0, 10_000), fill=st.just(0))
 

@@ -4,13 +4,10 @@
 """
 
 from fineprune.packing.limits import ReadLimits
-from fineprune.packing.model import PackedModel
 from fineprune.packing.packer import pack
-from fineprune.packing.reader import read_packed
+from fineprune.packing.reader import read_packed, unpack
 from fineprune.packing.report import PackReport, TensorReport
-from fineprune.packing.scales import Scales
-from fineprune.packing.tensors import DenseTensor, SparseTensor, Tensor
-from fineprune.packing.unpacker import unpack
+from fineprune.packing.tensors import DenseTensor, PackedModel, Scales, SparseTensor, Tensor
 
 __all__ = [
     "DenseTensor",

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.entropy import ALPHABET, count_symbols, entropy_bits
+from fineprune.packing.tables import ALPHABET, count_symbols, entropy_bits
 
 Classes = NDArray[np.uint8]
 Counts = NDArray[np.int64]

@@ -1,22 +1,31 @@
 """Records of dense tensors.
 
-Rows come in chunks, each a stream of its own, so that they can be decoded side by side; in a
-chunk, the rows of one class share a table.
+Rows come in chunks, each a stream of its own, so that the symbols of a chunk stay in the CPU's
+cache while they are decoded; in a chunk, the rows of one class share a table.
 """
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing import bitplanes, streams
+from fineprune.packing import streams
 from fineprune.packing.classes import of_dense_rows
-from fineprune.packing.cursor import Cursor
 from fineprune.packing.errors import RecordError
-from fineprune.packing.header import Header, Kind, Layout
-from fineprune.packing.items import best_low_bits, to_items, to_values
-from fineprune.packing.plan import Plan, Stream
+from fineprune.packing.header import Cursor, Header, Kind, Layout
+from fineprune.packing.items import (
+    Unsigned,
+    best_low_bits,
+    join_planes,
+    planes_size,
+    split_planes,
+    to_items,
+    to_values,
+)
+from fineprune.packing.limits import Memory
+from fineprune.packing.streams import Plan, Stream
 from fineprune.packing.tables import Table
 from fineprune.packing.tensors import DenseTensor, matrix_shape
 
@@ -40,7 +49,7 @@ def plan_dense(tensor: DenseTensor, kind: Kind) -> Plan:
     chunks = []
     for start in range(0, rows, chunk_rows):
         chunk = slice(start, start + chunk_rows)
-        high, planes = bitplanes.split(items[chunk].ravel(), low_bits)
+        high, planes = split_planes(items[chunk].ravel(), low_bits)
         of_rows = high.reshape(-1, items.shape[1])
         of_classes = [of_rows[classes[chunk] == one].ravel() for one in range(number)]
         chunks.append(Stream(len(sides), of_classes, planes))
@@ -51,37 +60,83 @@ def plan_dense(tensor: DenseTensor, kind: Kind) -> Plan:
     )
 
 
-def read_dense(header: Header, cursor: Cursor, tables: Sequence[Table]) -> DenseTensor:
-    """The tensor of a record whose header has been read.
+@dataclass(frozen=True, eq=False)
+class DenseRecord:
+    """A dense tensor's record, whose fields are read and whose streams are not.
 
-    Raises:
-        PackedFileError: the record is damaged.
+    Attributes:
+        header: its first fields.
+        classes: number of row classes.
+        chunk_rows: rows in a chunk.
+        cursor: stands behind the fields.
     """
-    rows, columns = matrix_shape(header.shape)
-    number, chunk_rows = cursor.unpack(_FIELDS)
-    width = columns * header.types.items_per_value
-    if number == 0 or chunk_rows * width < min(_LEAST_ITEMS, rows * width):
-        raise RecordError(
-            f"a dense record has no row class, or chunks of less than {_LEAST_ITEMS:,} items"
-        )
-    references = streams.read_references(cursor, header.has_scales + 1 + number, tables)
-    sides = streams.read_stream(cursor)
-    scales = streams.read_scales(sides, references, header, rows)
-    classes = streams.read_classes(sides, references, rows, number)
-    sides.finish()
 
-    items = np.empty((rows, width), header.types.item)
-    of_classes = list(references)
-    for start in range(0, rows, chunk_rows):
-        chunk = slice(start, start + chunk_rows)
-        _read_chunk(items[chunk], classes[chunk], header.low_bits, cursor, of_classes)
-    cursor.finish()
-    values = to_values(items.ravel(), header.kind, sparse=False)
-    return DenseTensor(header.shape, values.reshape(rows, columns), scales)
+    header: Header
+    classes: int
+    chunk_rows: int
+    cursor: Cursor
+
+    @classmethod
+    def read(cls, header: Header, cursor: Cursor) -> "DenseRecord":
+        """The record whose header has been read.
+
+        Raises:
+            PackedFileError: its fields contradict each other or the format.
+        """
+        rows, width = _items_shape(header)
+        classes, chunk_rows = cursor.unpack(_FIELDS)
+        if classes == 0 or chunk_rows * width < min(_LEAST_ITEMS, rows * width):
+            raise RecordError(
+                f"a dense record has no row class, or chunks of less than {_LEAST_ITEMS:,} items"
+            )
+        return cls(header, classes, chunk_rows, cursor)
+
+    @property
+    def memory(self) -> Memory:
+        """What decoding it takes at most."""
+        rows, width = _items_shape(self.header)
+        item = self.header.types.item.itemsize
+        chunk = min(self.chunk_rows, rows) * width
+        # Of a chunk: its high parts, and symbols or a plane; of wider items also both as items.
+        planes = 2 if item == 1 else 2 + 2 * item
+        finite = rows * width if self.header.kind in (Kind.FLOAT16, Kind.FLOAT32) else 0
+        return Memory(
+            kept=rows * width * item + rows,
+            working=max(planes * chunk, finite) + 24 * rows + 2 * self.cursor.left,
+        )
+
+    def decode(self, tables: Sequence[Table]) -> DenseTensor:
+        """The tensor.
+
+        Raises:
+            PackedFileError: the record is damaged.
+        """
+        header, cursor = self.header, self.cursor
+        rows, width = _items_shape(header)
+        references = streams.read_references(cursor, header.has_scales + 1 + self.classes, tables)
+        sides = streams.read_stream(cursor)
+        scales = streams.read_scales(sides, references, header, rows)
+        classes = streams.read_classes(sides, references, rows, self.classes)
+        sides.finish()
+
+        items = np.empty((rows, width), header.types.item)
+        of_classes = list(references)
+        for start in range(0, rows, self.chunk_rows):
+            chunk = slice(start, start + self.chunk_rows)
+            _read_chunk(items[chunk], classes[chunk], header.low_bits, cursor, of_classes)
+        cursor.finish()
+        values = to_values(items.ravel(), header.kind, sparse=False)
+        return DenseTensor(header.shape, values.reshape(matrix_shape(header.shape)), scales)
+
+
+def _items_shape(header: Header) -> tuple[int, int]:
+    """Rows, and items of a row."""
+    rows, columns = matrix_shape(header.shape)
+    return rows, columns * header.types.items_per_value
 
 
 def _read_chunk(
-    items: bitplanes.Unsigned,
+    items: Unsigned,
     classes: NDArray[np.uint8],
     low_bits: int,
     cursor: Cursor,
@@ -95,5 +150,5 @@ def _read_chunk(
         symbols = stream.decode(table, len(members) * items.shape[1])
         high[members] = symbols.reshape(-1, items.shape[1])
     stream.finish()
-    planes = cursor.take(bitplanes.planes_size(items.size, low_bits))
-    items[:] = bitplanes.join(high.ravel(), planes, low_bits, items.dtype).reshape(items.shape)
+    planes = cursor.take(planes_size(items.size, low_bits))
+    items[:] = join_planes(high.ravel(), planes, low_bits, items.dtype).reshape(items.shape)

@@ -1,7 +1,7 @@
 """What can be wrong with a packed file: one class a cause, so that callers and tests can tell.
 
-All but the last are subclasses of `PackedFileError`; reading a packed file raises nothing else,
-whatever the file holds.
+All but the last two are subclasses of `PackedFileError`; reading a packed file raises nothing else,
+whatever the file holds, where the native coder is installed.
 """
 
 from fineprune.errors import FinepruneError, PackedFileError
@@ -57,3 +57,7 @@ class ValueRangeError(PackedFileError):
 
 class PrecisionError(FinepruneError, ValueError):
     """A number of bits that no tensor can be stored with."""
+
+
+class CoderMissingError(FinepruneError, ImportError):
+    """The native coder of packed files was not built, or does not load."""

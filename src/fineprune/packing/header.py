@@ -10,12 +10,50 @@ from typing import Any
 
 import numpy as np
 
-from fineprune.packing.cursor import Cursor
-from fineprune.packing.errors import CountError, RecordError
+from fineprune.packing.errors import CountError, RecordError, TruncatedError
 from fineprune.packing.tensors import Shape, Tensor
 
 MOST_DIMENSIONS = 8
 MOST_ELEMENTS = (1 << 31) - 1
+
+
+class Cursor:
+    """Reads the bytes of a record from front to back.
+
+    Args:
+        record: all bytes of the record.
+    """
+
+    def __init__(self, record: memoryview) -> None:
+        self._record = record
+        self._position = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes that have not been read."""
+        return len(self._record) - self._position
+
+    def take(self, size: int) -> memoryview:
+        """The next `size` bytes.
+
+        Raises:
+            TruncatedError: fewer are left.
+        """
+        if size > self.left:
+            raise TruncatedError(
+                f"a record needs {size:,} more bytes, but only {self.left:,} are left"
+            )
+        self._position += size
+        return self._record[self._position - size : self._position]
+
+    def unpack(self, layout: str) -> tuple[Any, ...]:
+        """The next fields, as `struct` understands the layout."""
+        return struct.unpack(layout, self.take(struct.calcsize(layout)))
+
+    def finish(self) -> None:
+        """Raises `RecordError` if bytes are left over."""
+        if self.left:
+            raise RecordError(f"a record has {self.left:,} bytes more than its fields")
 
 
 class Layout(IntEnum):
@@ -74,6 +112,12 @@ TYPES: Mapping[Kind, KindTypes] = MappingProxyType(
         Kind.INT64: KindTypes(np.dtype("<i8"), np.dtype("u1")),
     }
 )
+
+
+KINDS: Mapping[np.dtype[Any], Kind] = MappingProxyType(
+    {types.value: kind for kind, types in TYPES.items() if kind is not Kind.CODES}
+)
+"""The kind of values of each type that can be stored, if they are not codes."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,20 @@
-"""Values as unsigned items, whose high parts are the symbols that get coded."""
+"""Values as unsigned items: a high part, which is entropy-coded, and low bits, which are not.
+
+The low bits of a quantized weight or of a float are as good as random: coded or not, they take
+their own size. Stored as they are, in planes, they leave the coder a small alphabet, which halves
+the time to decode and makes its frequency tables a few dozen bytes.
+"""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.bitplanes import Unsigned
-from fineprune.packing.entropy import ALPHABET, count_symbols, entropy_bits
 from fineprune.packing.errors import ValueRangeError
 from fineprune.packing.header import TYPES, Kind
+from fineprune.packing.tables import ALPHABET, count_symbols, entropy_bits
+
+Unsigned = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 
 _OFFSET = 128
 _TOLERANCE = 1.002  # bytes given up for a smaller alphabet, which decodes faster
@@ -68,3 +74,50 @@ def best_low_bits(items: Unsigned) -> int:
         for low in range(8)
     ]
     return max(low for low in range(8) if bits[low] <= _TOLERANCE * min(bits))
+
+
+def split_planes(items: Unsigned, low_bits: int) -> tuple[NDArray[np.uint8], bytes]:
+    """Takes the low bits off.
+
+    Args:
+        items: flat array whose items have at most `low_bits + 8` bits.
+        low_bits: bits to take off.
+
+    Returns:
+        The high parts, and one plane of `ceil(len(items) / 8)` bytes for each low bit, lowest bit
+        first; in a byte of a plane, the first item has the lowest bit.
+    """
+    planes = [
+        np.packbits((items >> bit & 1).astype(np.uint8), bitorder="little").tobytes()
+        for bit in range(low_bits)
+    ]
+    return (items >> low_bits).astype(np.uint8), b"".join(planes)
+
+
+def join_planes(
+    high: NDArray[np.uint8], planes: memoryview, low_bits: int, dtype: np.dtype
+) -> Unsigned:
+    """The inverse of `split_planes`; may change `high`.
+
+    Args:
+        high: high parts, flat.
+        planes: exactly `planes_size(len(high), low_bits)` bytes.
+        low_bits: number of planes.
+        dtype: unsigned type of the items.
+    """
+    items = high.astype(dtype, copy=False)
+    items <<= low_bits
+    size = -(-len(high) // 8)
+    for bit in range(low_bits):
+        plane = np.frombuffer(planes, np.uint8, count=size, offset=bit * size)
+        ones = np.unpackbits(plane, count=len(high), bitorder="little")
+        if dtype.itemsize > 1:
+            ones = ones.astype(dtype)
+        ones <<= bit
+        items |= ones
+    return items
+
+
+def planes_size(items: int, low_bits: int) -> int:
+    """Bytes that the low bits of so many items take."""
+    return -(-items // 8) * low_bits

@@ -1,6 +1,5 @@
 """From a finalized folder to one file."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,19 +11,27 @@ from numpy.typing import NDArray
 
 from fineprune import __version__
 from fineprune.errors import CheckpointError
-from fineprune.files import replacing
-from fineprune.packing import names
+from fineprune.files import place_of_file, replacing
 from fineprune.packing.attachments import compress
-from fineprune.packing.codec import lay_out
-from fineprune.packing.container import Container, to_parts
-from fineprune.packing.plan import Plan
-from fineprune.packing.pool import share_tables
-from fineprune.packing.precision import Precision, Role
-from fineprune.packing.quantize import to_tensor
+from fineprune.packing.container import ATTACHMENT, TABLES, TENSOR, Container, to_parts
+from fineprune.packing.dense import plan_dense
+from fineprune.packing.folder import WEIGHTS, Source, read_source
+from fineprune.packing.header import KINDS, SPARSE_KINDS, Kind
+from fineprune.packing.metadata import Metadata
+from fineprune.packing.quantize import Precision, Role, to_tensor
 from fineprune.packing.report import PackReport, TensorReport
-from fineprune.packing.source import WEIGHTS, Source, read_source
-from fineprune.packing.tables import fit, tables_bytes
-from fineprune.packing.tensors import Tensor
+from fineprune.packing.sparse import plan_sparse
+from fineprune.packing.streams import Plan, require_coder
+from fineprune.packing.tables import fit, share_tables, tables_bytes
+from fineprune.packing.tensors import DenseTensor, SparseTensor, Tensor
+
+MOST_KEPT = 1 / 3
+"""Share of kept weights up to which a matrix is stored as sparse; vectors are always dense.
+
+In bytes the layouts are equals: the entropy of a mask and of the kept values is that of the values
+with zeros among them. So memory decides, in which a kept weight takes three bytes (its code and a
+column index) and a cell of a dense matrix one. Up to there the sparse layout also decodes faster.
+"""
 
 
 def pack(
@@ -49,16 +56,19 @@ def pack(
 
     Raises:
         CheckpointError: the source is no finalized model, or the file cannot stand where it shall.
+        FileTakenError: there is something that is no file where it shall stand.
+        WritingError: the file cannot be written, because the disk is full, for example.
         PrecisionError: there is no such number of bits.
+        CoderMissingError: the native coder is not installed.
     """
+    require_coder()
     precision = Precision(bits, embedding_bits)
     path = Path(file)
     _check_target(path, Path(source))
     model = read_source(Path(source))
     packed = [_pack_tensor(model, tied, precision) for tied in _tied(model.tensors)]
     entries = _entries(packed) | {
-        f"{names.ATTACHMENT}{name}": compress(content)
-        for name, content in model.attachments.items()
+        f"{ATTACHMENT}{name}": compress(content) for name, content in model.attachments.items()
     }
     container = Container(entries, _metadata(model, packed, precision, provenance or {}))
     with replacing(path) as temporary, temporary.open("wb") as stream:
@@ -68,12 +78,10 @@ def pack(
 
 def _check_target(file: Path, source: Path) -> None:
     """Refuses what no file can replace, and what packing must not: the weights that it reads."""
-    if not file.parent.is_dir():
-        raise CheckpointError(f"{file.parent} is no folder; create it first")
-    if file.is_dir():
-        raise CheckpointError(f"{file} is a folder; name a file")
-    weights = source / WEIGHTS
-    if file.exists() and weights.exists() and file.samefile(weights):
+    place, weights = place_of_file(file), source / WEIGHTS
+    if not place.parent.is_dir():
+        raise CheckpointError(f"{place.parent} is no folder; create it first")
+    if place.exists() and weights.exists() and place.samefile(weights):
         raise CheckpointError(f"{file} holds the weights that are to be packed; name another file")
 
 
@@ -100,7 +108,7 @@ class _Packed:
     @property
     def entry(self) -> str:
         """The name of its record in the file."""
-        return names.TENSOR + self.tied[0]
+        return TENSOR + self.tied[0]
 
 
 def _tied(tensors: Mapping[str, NDArray[Any]]) -> list[tuple[str, ...]]:
@@ -122,6 +130,16 @@ def _pack_tensor(model: Source, tied: tuple[str, ...], precision: Precision) -> 
     return _Packed(tied, array, role, bits, tensor, plan)
 
 
+def lay_out(tensor: DenseTensor) -> tuple[Tensor, Plan]:
+    """The tensor in the layout that suits it, and how to store it."""
+    kind = Kind.CODES if tensor.scales is not None else KINDS[tensor.values.dtype]
+    is_matrix = min(tensor.values.shape) > 1
+    if kind in SPARSE_KINDS and is_matrix and tensor.kept <= MOST_KEPT * tensor.values.size:
+        matrix = SparseTensor.of(tensor.shape, tensor.values, tensor.scales)
+        return matrix, plan_sparse(matrix, kind)
+    return tensor, plan_dense(tensor, kind)
+
+
 def _entries(packed: Sequence[_Packed]) -> dict[str, bytes]:
     """The tables that the records share, and the records."""
     histograms = [one.plan.histograms() for one in packed]
@@ -133,7 +151,7 @@ def _entries(packed: Sequence[_Packed]) -> dict[str, bytes]:
     merged, assignment = share_tables(np.concatenate(histograms), families)
     tables = [fit(histogram) for histogram in merged]
     references = iter(assignment)
-    return {names.TABLES: tables_bytes(tables)} | {
+    return {TABLES: tables_bytes(tables)} | {
         one.entry: one.plan.record([next(references) for _ in range(one.plan.references)], tables)
         for one in packed
     }
@@ -153,15 +171,8 @@ def _metadata(
         "prunable": prunable,
         "density": kept / prunable if prunable else 1.0,
     }
-    texts = {
-        names.CONFIG_KEY: model.config,
-        names.PROVENANCE_KEY: {**how, **provenance},
-        names.TIED_KEY: {name: one.tied[0] for one in packed for name in one.tied[1:]},
-    }
-    return {
-        names.FORMAT_KEY: names.FORMAT,
-        names.VERSION_KEY: str(names.VERSION),
-    } | {key: json.dumps(value, separators=(",", ":")) for key, value in texts.items()}
+    tied = {name: one.tied[0] for one in packed for name in one.tied[1:]}
+    return Metadata(model.config, {**how, **provenance}, tied).to_texts()
 
 
 def _report(packed: Sequence[_Packed], entries: Mapping[str, bytes], size: int) -> PackReport:

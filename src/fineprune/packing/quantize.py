@@ -1,26 +1,93 @@
-"""Uniform quantization with one step a matrix.
+"""How finely each tensor of a model is stored, and its weights rounded to that.
 
-With entropy coding, one uniform step everywhere gives the least squared error for a number of
-bytes (Gish and Pierce 1968): finer steps for small rows buy little where little can be lost, and
-rare large codes cost their rarity, not a wider code for all. So codes are not clipped at the range
-that the bits suggest. Only the range of int8 can be too small: a row with an outlier past it takes
-a coarser scale, by as few eighths of an octave as it needs.
+Quantization is uniform, with one step a matrix. With entropy coding, one uniform step everywhere
+gives the least squared error for a number of bytes (Gish and Pierce 1968): finer steps for small
+rows buy little where little can be lost, and rare large codes cost their rarity, not a wider code
+for all. So codes are not clipped at the range that the bits suggest. Only the range of int8 can be
+too small: a row with an outlier past it takes a coarser scale, by as few eighths of an octave as
+it needs.
 """
 
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.scales import LARGEST_CODE, Scales
-from fineprune.packing.tensors import DenseTensor, matrix_shape
+from fineprune.packing.errors import PrecisionError
+from fineprune.packing.tensors import LARGEST_CODE, DenseTensor, Scales, Shape, matrix_shape
 
 OPTIMAL_STEPS = {2: 0.9957, 3: 0.5860, 4: 0.3352, 5: 0.1881, 6: 0.1041, 7: 0.0569, 8: 0.0308}
 """By bits: step over standard deviation of the uniform quantizer with `2**bits` levels that has
 the least squared error for a normal variable (Max 1960, table II, continued to 8 bits)."""
 
+FLOATS = (16, 32)
+BITS = (*OPTIMAL_STEPS, *FLOATS)
+_LEAST_OUTSIDE = 8
 _LARGEST_WEIGHT = 1e38  # with a scale of which 127 times is a float32
 _SMALLEST_STEP = np.float32(2.0**-126)  # the smallest normal number: scales are never zero
+
+
+class Role(Enum):
+    """What a tensor is for, as its name and shape tell.
+
+    A model's layers stand in lists, so the names of their tensors have a part that is a number;
+    this is the one structure that a folder on disk shows of every Hugging Face encoder.
+    """
+
+    VECTOR = auto()  # biases, LayerNorm: no two dimensions of more than one
+    LAYER = auto()  # matrices of a layer
+    EMBEDDING = auto()  # matrices outside of layers, with a part of the name that has `embed` in it
+    OTHER = auto()  # pooler, head
+
+    @classmethod
+    def of(cls, name: str, shape: Shape) -> "Role":
+        """The role of a tensor of a model's `state_dict`."""
+        parts = name.split(".")
+        if sum(size > 1 for size in shape) < 2:
+            return cls.VECTOR
+        if any(part.isdecimal() for part in parts):
+            return cls.LAYER
+        if any("embed" in part for part in parts):
+            return cls.EMBEDDING
+        return cls.OTHER
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Bits of a model's weights: 2 to 8 quantized, 16 and 32 as floats.
+
+    Attributes:
+        bits: of the matrices in layers.
+        embedding_bits: of the embeddings.
+
+    Raises:
+        PrecisionError: there is no such precision.
+    """
+
+    bits: int = 8
+    embedding_bits: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("bits", "embedding_bits"):
+            if getattr(self, name) not in BITS:
+                raise PrecisionError(
+                    f"{name} is {getattr(self, name)}; it must be 2 to 8, 16 or 32"
+                )
+
+    def bits_of(self, role: Role) -> int:
+        """The bits for tensors of a role.
+
+        Vectors, poolers and heads are small and everything passes through them: fewer than 16 and
+        8 bits would save next to nothing.
+        """
+        return {
+            Role.VECTOR: max(self.bits, min(FLOATS)),
+            Role.LAYER: self.bits,
+            Role.EMBEDDING: self.embedding_bits,
+            Role.OTHER: max(self.bits, _LEAST_OUTSIDE),
+        }[role]
 
 
 def to_tensor(array: NDArray[Any], bits: int) -> DenseTensor:

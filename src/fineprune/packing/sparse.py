@@ -5,32 +5,48 @@ Row classes serve both: a row that keeps many weights keeps others than one that
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing import bitplanes, streams
-from fineprune.packing.ans import Decoder
-from fineprune.packing.blocks import BlockOrder, Integers
+from fineprune.packing import streams
 from fineprune.packing.classes import of_sparse
-from fineprune.packing.cursor import Cursor
 from fineprune.packing.errors import CountError, RecordError
-from fineprune.packing.gaps import decode_gaps, encode_gaps, longest_gap
-from fineprune.packing.header import Header, Kind, Layout
-from fineprune.packing.items import best_low_bits, to_items, to_values
-from fineprune.packing.plan import Plan, Stream
+from fineprune.packing.header import Cursor, Header, Kind, Layout
+from fineprune.packing.items import (
+    Unsigned,
+    best_low_bits,
+    join_planes,
+    planes_size,
+    split_planes,
+    to_items,
+    to_values,
+)
+from fineprune.packing.limits import Memory
+from fineprune.packing.positions import (
+    BlockOrder,
+    Integers,
+    decode_gaps,
+    encode_gaps,
+    is_row_major,
+    longest_gap,
+)
+from fineprune.packing.streams import Decoder, Plan, Stream
 from fineprune.packing.tables import Table
-from fineprune.packing.tensors import SparseTensor, matrix_shape, sparse_rows
+from fineprune.packing.tensors import SparseTensor, column_type, matrix_shape, sparse_rows
 
 _FIELDS = "<BBBI"  # row classes, column classes, groups of blocks, kept weights
+_MOST_CELLS = 64  # for each kept weight, to sort by marking them
 
 
 def plan_sparse(tensor: SparseTensor, kind: Kind) -> Plan:
     """How to store a matrix whose values are of the kind's type."""
     items = to_items(tensor.values, kind, sparse=True)
     low_bits = best_low_bits(items)
-    high, planes = bitplanes.split(items, low_bits)
+    high, planes = split_planes(items, low_bits)
     rows, columns = tensor.rows(), tensor.columns.astype(np.int32)
     classes = of_sparse(matrix_shape(tensor.shape), rows, columns, high)
     order = BlockOrder.of(*classes, rows, columns)
@@ -73,47 +89,87 @@ def _fields(order: BlockOrder, gaps: Sequence[NDArray[np.uint8]], kept: int) -> 
     )
 
 
-def read_sparse(header: Header, cursor: Cursor, tables: Sequence[Table]) -> SparseTensor:
-    """The matrix of a record whose header has been read.
+@dataclass(frozen=True, eq=False)
+class SparseRecord:
+    """A sparse matrix's record, whose fields are read and whose streams are not.
 
-    Raises:
-        PackedFileError: the record is damaged.
+    Attributes:
+        header: its first fields.
+        blocks: uint8 of shape `(row classes, column classes)`: the group of each block.
+        gap_counts: gap symbols of each group.
+        kept: kept weights.
+        cursor: stands behind the fields.
     """
-    rows, columns = shape = matrix_shape(header.shape)
-    blocks, counts, kept = _read_fields(cursor, cells=rows * columns)
-    number = header.has_scales + 2 + len(counts) + len(blocks)
-    references = streams.read_references(cursor, number, tables)
-    positions = streams.read_stream(cursor)
-    scales = streams.read_scales(positions, references, header, rows)
-    order = BlockOrder(
-        streams.read_classes(positions, references, rows, blocks.shape[0]),
-        streams.read_classes(positions, references, columns, blocks.shape[1]),
-        blocks,
-    )
-    numbers = _read_numbers(positions, references, counts, order)
-    positions.finish()
-    if len(numbers) != kept:
-        raise CountError(f"positions of {len(numbers):,} weights, where {kept:,} are kept")
-    pointers, indices = sparse_rows(_row_major(numbers, order), shape)
-    class_of_weight = np.repeat(order.row_classes, np.diff(pointers))
-    items = _read_items(cursor, references, class_of_weight, header)
-    cursor.finish()
-    values = to_values(items, header.kind, sparse=True)
-    return SparseTensor(header.shape, pointers, indices, values, scales)
 
+    header: Header
+    blocks: NDArray[np.uint8]
+    gap_counts: tuple[int, ...]
+    kept: int
+    cursor: Cursor
 
-def _read_fields(cursor: Cursor, cells: int) -> tuple[NDArray[np.uint8], tuple[int, ...], int]:
-    """Groups of the blocks, gap symbols of each group, and kept weights."""
-    *shape, number, kept = cursor.unpack(_FIELDS)
-    if 0 in shape:
-        raise RecordError("a sparse record has no row class, or no column class")
-    blocks = np.frombuffer(cursor.take(shape[0] * shape[1]), np.uint8).reshape(shape)
-    if blocks.max() > number:
-        raise RecordError(f"a block is of group {blocks.max()}, where there are {number}")
-    counts = cursor.unpack(f"<{number}I")
-    if max(kept, sum(counts)) > cells:  # each gap symbol stands for one cell at least
-        raise CountError(f"{kept:,} weights and {sum(counts):,} gaps in {cells:,} cells")
-    return blocks, counts, kept
+    @classmethod
+    def read(cls, header: Header, cursor: Cursor) -> "SparseRecord":
+        """The record whose header has been read.
+
+        Raises:
+            PackedFileError: its fields contradict each other or the format.
+        """
+        *shape, groups, kept = cursor.unpack(_FIELDS)
+        if 0 in shape:
+            raise RecordError("a sparse record has no row class, or no column class")
+        blocks = np.frombuffer(cursor.take(shape[0] * shape[1]), np.uint8).reshape(shape)
+        if blocks.max() > groups:
+            raise RecordError(f"a block is of group {blocks.max()}, where there are {groups}")
+        counts = cursor.unpack(f"<{groups}I")
+        cells = prod(header.shape)
+        if max(kept, sum(counts)) > cells:  # each gap symbol stands for one cell at least
+            raise CountError(f"{kept:,} weights and {sum(counts):,} gaps in {cells:,} cells")
+        return cls(header, blocks, counts, kept, cursor)
+
+    @property
+    def memory(self) -> Memory:
+        """What decoding it takes at most."""
+        rows, columns = matrix_shape(self.header.shape)
+        value = self.header.types.value.itemsize
+        marks = rows * columns if _is_marked(self.kept, rows * columns) else 0
+        return Memory(
+            kept=self.kept * (value + column_type(columns).itemsize) + 5 * rows,
+            working=12 * sum(self.gap_counts)
+            + 28 * self.kept
+            + marks
+            + 40 * (rows + columns)
+            + 64 * self.blocks.size
+            + 2 * self.cursor.left,
+        )
+
+    def decode(self, tables: Sequence[Table]) -> SparseTensor:
+        """The matrix.
+
+        Raises:
+            PackedFileError: the record is damaged.
+        """
+        header, cursor = self.header, self.cursor
+        rows, columns = shape = matrix_shape(header.shape)
+        of_rows, of_columns = self.blocks.shape
+        number = header.has_scales + 2 + len(self.gap_counts) + of_rows
+        references = streams.read_references(cursor, number, tables)
+        positions = streams.read_stream(cursor)
+        scales = streams.read_scales(positions, references, header, rows)
+        order = BlockOrder(
+            streams.read_classes(positions, references, rows, of_rows),
+            streams.read_classes(positions, references, columns, of_columns),
+            self.blocks,
+        )
+        numbers = _read_numbers(positions, references, self.gap_counts, order)
+        positions.finish()
+        if len(numbers) != self.kept:
+            raise CountError(f"positions of {len(numbers):,} weights, where {self.kept:,} are kept")
+        pointers, indices = sparse_rows(_row_major(numbers, order), shape)
+        class_of_weight = np.repeat(order.row_classes, np.diff(pointers))
+        items = _read_items(cursor, references, class_of_weight, header)
+        cursor.finish()
+        values = to_values(items, header.kind, sparse=True)
+        return SparseTensor(header.shape, pointers, indices, values, scales)
 
 
 def _read_numbers(
@@ -133,16 +189,24 @@ def _read_numbers(
 
 def _row_major(numbers: Integers, order: BlockOrder) -> NDArray[np.integer[Any]]:
     """Ascending row-major indices of the cells with these numbers."""
-    if order.is_row_major:
+    if is_row_major(order.groups):
         return numbers
-    kept = np.zeros(len(order.row_classes) * len(order.column_classes), np.bool_)
+    cells = len(order.row_classes) * len(order.column_classes)
+    if not _is_marked(len(numbers), cells):
+        return np.sort(order.flat_cells(numbers))
+    kept = np.zeros(cells, np.bool_)
     kept[order.flat_cells(numbers)] = True  # sorts in linear time
     return np.flatnonzero(kept)
 
 
+def _is_marked(kept: int, cells: int) -> bool:
+    """Whether a mark for each cell is worth its memory."""
+    return cells <= _MOST_CELLS * kept
+
+
 def _read_items(
     cursor: Cursor, references: Iterator[Table], class_of_weight: NDArray[np.uint8], header: Header
-) -> bitplanes.Unsigned:
+) -> Unsigned:
     """The items of the kept weights, row by row."""
     stream = streams.read_stream(cursor)
     high = np.empty(len(class_of_weight), np.uint8)
@@ -150,5 +214,5 @@ def _read_items(
         members = class_of_weight == one
         high[members] = stream.decode(table, int(np.count_nonzero(members)))
     stream.finish()
-    planes = cursor.take(bitplanes.planes_size(len(high), header.low_bits))
-    return bitplanes.join(high, planes, header.low_bits, header.types.item)
+    planes = cursor.take(planes_size(len(high), header.low_bits))
+    return join_planes(high, planes, header.low_bits, header.types.item)

@@ -10,13 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.cursor import Cursor
-from fineprune.packing.entropy import ALPHABET
 from fineprune.packing.errors import RecordError
+from fineprune.packing.header import Cursor
+
+ALPHABET = 256
+"""Symbols are bytes."""
 
 TABLE_BITS = 14
 TOTAL = 1 << TABLE_BITS
 """What the frequencies of a table add up to: 16 KiB of look-up table in the native decoder."""
+
+_CHUNK = 1 << 20  # `bincount` makes a copy of 8 bytes a symbol: keep it small
+_OVERHEAD_BITS = 24  # first symbol, number of symbols, and what rounding costs
+_FREQUENCY_BITS = 10  # one or two bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,3 +121,74 @@ def _read_leb128(cursor: Cursor) -> int:
         if group < 0x80:
             return number
     raise RecordError("a table's frequency has more than two bytes")
+
+
+# What symbols cost, and which segments share a table.
+
+
+def entropy_bits(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Bits to code as many symbols as counted, of shape `(...,)`.
+
+    Args:
+        histogram: counts of shape `(..., symbols)`.
+    """
+    counts = histogram.astype(np.float64)
+    bits: NDArray[np.float64] = _times_log(counts.sum(axis=-1)) - _times_log(counts).sum(axis=-1)
+    return bits
+
+
+def count_symbols(symbols: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Histogram of shape `(256,)` of a flat array."""
+    histogram = np.zeros(ALPHABET, np.int64)
+    for start in range(0, len(symbols), _CHUNK):
+        histogram += np.bincount(symbols[start : start + _CHUNK], minlength=ALPHABET)
+    return histogram
+
+
+def _times_log(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`n * log2(n)`, and 0 for 0."""
+    return counts * np.log2(np.maximum(counts, 1))
+
+
+def share_tables(
+    histograms: NDArray[np.int64], families: Sequence[int]
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Finds tables for all segments, which in all are about as small as they can be.
+
+    Segments choose one after the other, the largest first: the table that it costs least to code
+    them with, its own included.
+
+    Args:
+        histograms: counts of shape `(segments, 256)`.
+        families: one number a segment; only segments of one family may share a table.
+
+    Returns:
+        Histograms for tables, of shape `(tables, 256)`, and the table of each segment.
+    """
+    tables = np.zeros((0, histograms.shape[1]), np.int64)
+    costs = np.zeros(0)
+    family_of_table = np.zeros(0, np.int64)
+    assignment = [0] * len(histograms)
+    for segment in np.argsort(-histograms.sum(axis=1), kind="stable"):
+        histogram = histograms[segment]
+        increase = _cost(tables + histogram) - costs
+        increase[family_of_table != families[segment]] = np.inf
+        own = _cost(histogram)
+        best = int(increase.argmin()) if len(tables) else 0
+        if not len(tables) or own <= increase[best]:
+            best = len(tables)
+            tables = np.vstack([tables, np.zeros_like(histogram)])
+            costs = np.append(costs, 0.0)
+            family_of_table = np.append(family_of_table, families[segment])
+        tables[best] += histogram
+        costs[best] = _cost(tables[best])
+        assignment[segment] = best
+    return tables, assignment
+
+
+def _cost(histograms: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Bits for the symbols and the table of each histogram of shape `(..., 256)`."""
+    used = histograms > 0
+    width = used.shape[-1] - used[..., ::-1].argmax(axis=-1) - used.argmax(axis=-1)
+    bits: NDArray[np.float64] = entropy_bits(histograms) + _OVERHEAD_BITS + _FREQUENCY_BITS * width
+    return bits

@@ -1,9 +1,13 @@
-"""The order in which the cells of a sparse matrix are coded.
+"""Where a sparse matrix keeps weights: the order of its cells, and gaps in that order.
 
 Real masks are uneven: some rows and columns keep many weights, most keep few. Rows and columns
 are sorted into classes by their density; the cells of one row class and one column class are a
 block, and blocks of like density form a group that shares a frequency table. Cells are numbered
 group by group, in a group block by block, and in a block row by row.
+
+A gap symbol `s` below a table's last symbol `K` means `s` zeros and a kept weight; `K` itself
+means `K` zeros and no weight, so that a small alphabet codes gaps of any length. For zeros at
+random this loses nothing: whatever came before, the next cells are as likely to be empty.
 """
 
 from dataclasses import dataclass
@@ -12,7 +16,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from fineprune.packing.errors import PositionError
+
 Integers = NDArray[np.int32]
+
+
+def is_row_major(groups: NDArray[np.uint8]) -> bool:
+    """Whether all cells are one block, whose numbers are the row-major indices.
+
+    Args:
+        groups: as of `BlockOrder`.
+    """
+    return groups.size == 1 and bool(groups[0, 0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +68,6 @@ class BlockOrder:
         steps = np.rint(2 * np.log2(np.maximum(kept, 1) / cells)).astype(np.int64)
         groups = np.where(kept, np.searchsorted(np.unique(steps[kept > 0]), steps) + 1, 0)
         return cls(row_classes, column_classes, groups.reshape(shape).astype(np.uint8))
-
-    @property
-    def is_row_major(self) -> bool:
-        """Whether all cells are one block, whose numbers are the row-major indices."""
-        return self.groups.size == 1 and bool(self.groups[0, 0])
 
     @cached_property
     def _rows(self) -> "_Members":
@@ -147,3 +157,52 @@ class _Members:
         ranks = np.empty_like(members)
         ranks[members] = np.arange(len(members), dtype=np.int32) - starts[classes[members]]
         return cls(members, counts, starts, ranks)
+
+
+def longest_gap(kept: int, cells: int) -> int:
+    """The `K` for a density, rounded to half an octave so that like groups may share a table.
+
+    About one symbol in twenty is `K`.
+    """
+    half_octaves = np.rint(2 * np.log2(kept / cells))
+    return int(min(np.ceil(3 * 2 ** (-half_octaves / 2)), 255))
+
+
+def encode_gaps(gaps: NDArray[np.int64], longest: int) -> NDArray[np.uint8]:
+    """Symbols for runs of zeros, each followed by a kept weight.
+
+    Args:
+        gaps: zeros before each kept weight.
+        longest: the `K` of the table.
+    """
+    skips, rest = np.divmod(gaps, longest)
+    symbols = np.full(len(gaps) + int(skips.sum()), longest, np.uint8)
+    symbols[np.cumsum(skips + 1) - 1] = rest
+    return symbols
+
+
+def decode_gaps(
+    symbols: NDArray[np.uint8], longest: int, start: int, cells: int
+) -> tuple[NDArray[np.int32], int]:
+    """The inverse of `encode_gaps`.
+
+    Args:
+        symbols: gap symbols of one table.
+        longest: the table's `K`.
+        start: the position that the first symbol counts from.
+        cells: how many positions there are, less than `2**31`.
+
+    Returns:
+        Positions of the kept weights, and the position after the last symbol.
+
+    Raises:
+        PositionError: that is past the last cell.
+    """
+    kept = symbols != longest
+    steps = symbols + kept
+    stop = start + int(steps.sum(dtype=np.int64))
+    if stop > cells:
+        raise PositionError(f"gaps lead to cell {stop:,} of {cells:,}")
+    ends = np.cumsum(steps, dtype=np.int32)
+    ends += start - 1
+    return ends[kept], stop

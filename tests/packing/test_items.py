@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from fineprune.packing.bitplanes import Unsigned, join, planes_size, split
+from fineprune.packing.items import Unsigned, join_planes, planes_size, split_planes
 
 
 @st.composite
@@ -19,12 +19,14 @@ def items_and_low_bits(draw: st.DrawFn) -> tuple[Unsigned, int]:
 @given(items_and_low_bits())
 def test_join_is_the_inverse_of_split(case: tuple[Unsigned, int]) -> None:
     items, low_bits = case
-    high, planes = split(items, low_bits)
+    high, planes = split_planes(items, low_bits)
     assert len(planes) == planes_size(len(items), low_bits)
-    np.testing.assert_array_equal(join(high, memoryview(planes), low_bits, items.dtype), items)
+    np.testing.assert_array_equal(
+        join_planes(high, memoryview(planes), low_bits, items.dtype), items
+    )
 
 
 def test_the_first_item_has_the_lowest_bit_of_the_first_byte() -> None:
-    high, planes = split(np.array([0b101, 0b110, 0, 0, 0, 0, 0, 0, 0b011], np.uint8), 2)
+    high, planes = split_planes(np.array([0b101, 0b110, 0, 0, 0, 0, 0, 0, 0b011], np.uint8), 2)
     assert list(high) == [1, 1, 0, 0, 0, 0, 0, 0, 0]
     assert planes == bytes([0b1, 0b1, 0b10, 0b1])
