@@ -73,7 +73,8 @@ def load_masked(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     """
     note = AttachNote.from_config(config)
     plain = model_class(config, folder)
-    has_moments = any(name.endswith(_MOMENT) for name in _tensor_names(folder) or ())
+    names = _tensor_names(folder) or set()
+    has_moments = any(name.endswith(_MOMENT) for name in names)
 
     def build(self: PreTrainedModel, config: PreTrainedConfig) -> None:
         plain.__init__(self, config)
@@ -87,7 +88,8 @@ def load_masked(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     model, report = _load(masked, folder)
     model.__class__ = plain
     # Checkpoints of the first version hold no masks: scores and levels say what they were.
-    without_masks = {name for name in report.missing if name.endswith(_KEPT)}
+    is_old = not any(name.endswith(_KEPT) for name in names) and not note.method.needs_second_moment
+    without_masks = {name for name in report.missing if is_old and name.endswith(_KEPT)}
     twins = {name for name in report.unexpected if is_plain_twin(name, report.loaded(model))}
     report.without(missing=without_masks, unexpected=twins).require_complete(folder)
     try:
