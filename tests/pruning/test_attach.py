@@ -1,10 +1,12 @@
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 from transformers import PreTrainedModel
@@ -22,6 +24,7 @@ from fineprune.pruning import (
 )
 from fineprune.pruning.masks import has_masks
 from fineprune.pruning.methods import method_from_settings
+from fineprune.pruning.saving import with_plain_weights
 from tests.models import BERT, METHODS, Architecture, in_blocks, logits, mask_at_random
 
 
@@ -50,6 +53,14 @@ def assert_same_values(found: dict[str, Tensor], expected: dict[str, Tensor]) ->
     assert list(found) == list(expected)
     for name, tensor in expected.items():
         assert torch.equal(found[name], tensor), name
+
+
+def sorted_by_name(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return dict(sorted(tensors.items()))
+
+
+def tensor_names(folder: Path) -> list[str]:
+    return list(load_file(folder / "model.safetensors"))
 
 
 class Scaled(nn.Linear):
@@ -81,14 +92,32 @@ def test_detach_is_the_inverse_of_attach(architecture: Architecture, training: b
     assert_same_values(values(model), values_before)
 
 
-def test_every_method_comes_off_without_a_trace(method: Method[Any]) -> None:
+def test_every_method_comes_off_without_a_trace(method: Method[Any], tmp_path: Path) -> None:
     model = BERT.build()
+    model.save_pretrained(tmp_path / "before")  # which writes the architecture into the config
     before, answer = anatomy(model), logits(model)
     mask_at_random(model, method)
-    assert not torch.equal(logits(model), answer)
+    pruned = logits(model)
+    assert not torch.equal(pruned, answer)
+    model.save_pretrained(tmp_path / "masked")
     detach(model)
     assert anatomy(model) == before
-    assert torch.equal(logits(model), answer)
+    # What is pruned in place is pruned for good.
+    assert torch.equal(logits(model), pruned if method.prunes_in_place else answer)
+    model.save_pretrained(tmp_path / "plain")
+    assert not any("parametrizations" in name for name in tensor_names(tmp_path / "plain"))
+
+
+def test_frozen_masks_come_off_and_leave_their_zeros(method: Method[Any]) -> None:
+    model = BERT.build()
+    before = anatomy(model)
+    masks = mask_at_random(model, method)
+    pruned = logits(model)
+    masks.freeze()
+    assert torch.equal(logits(model), pruned)
+    detach(model)
+    assert anatomy(model) == before
+    assert torch.equal(logits(model), pruned)
 
 
 @pytest.mark.parametrize("detached", ["copy", "original"])
@@ -120,6 +149,25 @@ def test_a_deep_copy_and_its_original_are_independent(
     assert_same_values(values(still_masked), plain_values)
 
 
+def test_a_deep_copy_saves_itself(tmp_path: Path) -> None:
+    model = BERT.build()
+    mask_at_random(model, Movement(keep=0.3))
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.add_(1)
+    twin.save_pretrained(tmp_path / "twin")
+    model.save_pretrained(tmp_path / "model")
+    assert_same_values(
+        sorted_by_name(load_file(tmp_path / "twin" / "model.safetensors")),
+        sorted_by_name(with_plain_weights(twin, twin.state_dict())),
+    )
+    assert_same_values(
+        sorted_by_name(load_file(tmp_path / "model" / "model.safetensors")),
+        sorted_by_name(with_plain_weights(model, model.state_dict())),
+    )
+
+
 def test_a_copy_of_a_detached_model_can_be_masked() -> None:
     model = BERT.build()
     masked_copy = copy.deepcopy(model)
@@ -142,7 +190,7 @@ def test_masks_stand_on_the_targets_and_nowhere_else(architecture: Architecture)
         assert one.mask.scores.shape == one.weight.shape
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "l0"])
+@pytest.mark.parametrize("name", [name for name in METHODS if not name.startswith("l0")])
 def test_a_fresh_mask_prunes_nothing(name: str) -> None:
     model = BERT.build()
     before = logits(model)
@@ -292,6 +340,60 @@ def refused_with_weight_norm(model: nn.Sequential) -> None:
 def refused_with_masks(model: nn.Sequential) -> None:
     attach(model, Magnitude(), include=["1"])
     attach(model, Movement(), include=["*"])
+
+
+class Adapted(nn.Module):
+    """A linear layer beside a low-rank one, named as PEFT names them."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.base_layer = layer
+        self.lora_A = nn.ModuleDict({"default": nn.Linear(layer.in_features, 2, bias=False)})
+        self.lora_B = nn.ModuleDict({"default": nn.Linear(2, layer.out_features, bias=False)})
+
+    def forward(self, input: Tensor) -> Tensor:
+        added: Tensor = self.lora_B["default"](self.lora_A["default"](input))
+        return added + self.base_layer(input)  # type: ignore[no-any-return]
+
+
+def adapted_bert() -> PreTrainedModel:
+    model = BERT.build()
+    for name, layer in in_blocks(model).items():
+        if name.endswith("query"):
+            model.set_submodule(name, Adapted(layer))
+    return model
+
+
+def test_layers_of_an_adapter_are_refused() -> None:
+    model = adapted_bert()
+    before = anatomy(model)
+    with pytest.raises(TargetError) as caught:
+        attach(model, Movement())
+    assert str(caught.value) == (
+        "bert.encoder.layer.0.attention.self.query.base_layer belongs to an adapter; merge it "
+        "into the model first (merge_and_unload), or exclude it"
+    )
+    assert anatomy(model) == before
+
+
+def test_layers_beside_an_adapter_can_be_pruned() -> None:
+    model = adapted_bert()
+    masks = attach(model, Movement(), exclude=["*.base_layer", "*.lora_*"])
+    assert len(masks) == 10
+    assert not any("query" in one.name for one in masks)
+
+
+def test_masks_know_what_their_matrix_is_within_its_block() -> None:
+    masks = attach(BERT.build(), Magnitude(), include=["bert.pooler.dense"])
+    kinds = [
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    ]
+    assert [one.mask.kind for one in masks] == [*kinds, *kinds, "bert.pooler.dense"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from tests.pruning.checkpoints import (
 QUERY = "bert.encoder.layer.0.attention.self.query"
 SCORES = f"{QUERY}.parametrizations.weight.0.scores"
 LEVEL = f"{QUERY}.parametrizations.weight.0.level_value"
+KEPT = f"{QUERY}.parametrizations.weight.0.kept"
 WEIGHTS = "model.safetensors"
 KINDS = ("plain", "masked")
 
@@ -130,7 +131,7 @@ ANY_KIND: dict[str, tuple[Damage, str]] = {
     ),
     "a tensor of another shape": (
         retensored(lambda tensors: tensors.update({"classifier.weight": torch.ones(2, 3)})),
-        "FOLDER: the weights do not fit the model: 1 mismatched keys, such as ('classifier.weight'",
+        "FOLDER: the weights do not fit the model: 1 mismatched keys, such as 'classifier.weight'",
     ),
 }
 
@@ -169,7 +170,7 @@ MASKED: dict[str, tuple[Damage, str]] = {
     ),
     "a layer more": (
         noted(include=["classifier"]),
-        "FOLDER: the weights do not fit the model: 3 missing keys, such as",
+        "FOLDER: the weights do not fit the model: 4 missing keys, such as",
     ),
     "no layers": (
         configured(num_hidden_layers=0),
@@ -179,17 +180,21 @@ MASKED: dict[str, tuple[Damage, str]] = {
         retensored(lambda tensors: tensors.pop(SCORES)),
         f"FOLDER: the weights do not fit the model: 1 missing keys, such as {SCORES!r}",
     ),
+    "a missing mask": (
+        retensored(lambda tensors: tensors.pop(KEPT)),
+        f"FOLDER: the weights do not fit the model: 1 missing keys, such as {KEPT!r}",
+    ),
     "a missing level": (
         retensored(lambda tensors: tensors.pop(LEVEL)),
         f"FOLDER: the weights do not fit the model: 1 missing keys, such as {LEVEL!r}",
     ),
     "scores of another shape": (
         retensored(lambda tensors: tensors.update({SCORES: torch.ones(16, 15)})),
-        f"FOLDER: the weights do not fit the model: 1 mismatched keys, such as ({SCORES!r}",
+        f"FOLDER: the weights do not fit the model: 1 mismatched keys, such as {SCORES!r}",
     ),
     "a level that is a vector": (
         retensored(lambda tensors: tensors.update({LEVEL: torch.ones(2).double()})),
-        f"FOLDER: the weights do not fit the model: 1 mismatched keys, such as ({LEVEL!r}",
+        f"FOLDER: the weights do not fit the model: 1 mismatched keys, such as {LEVEL!r}",
     ),
     "an impossible level": (
         retensored(lambda tensors: tensors.update({LEVEL: torch.tensor(7.0).double()})),
@@ -206,6 +211,20 @@ MASKED: dict[str, tuple[Damage, str]] = {
 def test_damaged_masks(case: str, folders: dict[str, Path], tmp_path: Path) -> None:
     damage, expected = MASKED[case]
     assert refusal(damaged(folders["masked"], tmp_path / "model", damage)).startswith(expected)
+
+
+def test_masks_that_gradients_made_cannot_be_made_anew(tmp_path: Path) -> None:
+    model = BERT.build()
+    mask_at_random(model, METHODS["fisher"])
+    model.save_pretrained(tmp_path / "model")
+
+    def forget(tensors: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in tensors if name.endswith(".kept")]:
+            del tensors[name]
+
+    retensored(forget)(tmp_path / "model")
+    message = refusal(tmp_path / "model")
+    assert message.startswith("FOLDER: the weights do not fit the model: 12 missing keys")
 
 
 def test_a_cut_that_is_no_number(tmp_path: Path) -> None:
