@@ -20,6 +20,7 @@
 #include "instruction_set.hpp"
 #include "matrix.hpp"
 #include "require.hpp"
+#include "thread_pool.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -268,7 +269,7 @@ std::unique_ptr<Encoder> encoder(const nb::dict& embeddings, const std::vector<n
   });
 }
 
-nb::object run(Encoder& encoder, const Array& tokens, const Array& positions, const Array& types,
+nb::object run(const Encoder& encoder, const Array& tokens, const Array& positions, const Array& types,
                const Array& lengths, bool first_only) {
   const Batch batch{as<std::int32_t>(tokens, "tokens"), as<std::int32_t>(positions, "positions"),
                     as<std::int32_t>(types, "types"), as<std::int32_t>(lengths, "lengths")};
@@ -289,6 +290,16 @@ bool has_bf16() {
                      [](const InstructionSet& set) { return set.bfloat16_kernels != nullptr; });
 }
 
+/// An error of the package: it is nothing that a caller's arrays could be to blame for.
+void raise_threads_error(const std::exception_ptr& pointer, void*) {
+  try {
+    std::rethrow_exception(pointer);
+  } catch (const ThreadsError& error) {
+    const nb::object type = nb::module_::import_("fineprune.engine.errors").attr("ThreadsError");
+    PyErr_SetString(type.ptr(), error.what());
+  }
+}
+
 }  // namespace
 }  // namespace fineprune
 
@@ -297,6 +308,8 @@ NB_MODULE(_native, module) {
 
   // An engine in a global variable lives until the interpreter ends: no mistake to be reported.
   nb::set_leak_warnings(false);
+
+  nb::register_exception_translator(raise_threads_error);
 
   module.def("instruction_sets", names_of_instruction_sets);
   module.def("has_bf16", has_bf16);
