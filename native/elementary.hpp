@@ -7,7 +7,15 @@
 
 namespace fineprune::FINEPRUNE_ISA {
 
-/// exp(x) within 3 ulp for x in [-87, 88]; what lies outside is clamped to that range.
+/// 2^n, n being a whole number from -126 to 127 in the low bits of an integer. Multiplying with it is
+/// exact and leaves a NaN what it is; adding n to a NaN's exponent might make a number of it.
+inline Floats power_of_two(Ints n) {
+  // Lanes without a token may hold any number: their sums may wrap.
+  using Bits = std::uint32_t __attribute__((vector_size(vector_bytes)));
+  return reinterpret_cast<Floats>((reinterpret_cast<Bits>(n) + 127) << 23);
+}
+
+/// exp(x) within 3 ulp for x in [-87, 88]; what lies outside is clamped to that range. NaN stays NaN.
 ///
 /// exp(x) = 2^n exp(r) with |r| <= ln(2) / 2; the polynomial in r is a weighted least-squares fit
 /// (relative error 4e-9). ln(2) is subtracted in two parts, so that r stays exact.
@@ -16,7 +24,7 @@ inline Floats exponential(Floats x) {
   constexpr float ln2_high = 0.693359375f;
   constexpr float ln2_low = -2.12194440e-4f;
 
-  x = minimum(maximum(x, broadcast(-87.0f)), broadcast(88.0f));
+  x = minimum(broadcast(88.0f), maximum(broadcast(-87.0f), x));
   const Rounded n = round_to_nearest(x * log2_e);
   const Floats r = (x - n.number * ln2_high) - n.number * ln2_low;
   Floats p = broadcast(1.394646539e-03f);
@@ -25,26 +33,23 @@ inline Floats exponential(Floats x) {
   p = p * r + 1.666651588e-01f;
   p = p * r + 5.000000081e-01f;
   p = p * (r * r) + (r + 1.0f);
-  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(p) + (n.bits << 23));
+  return p * power_of_two(n.bits);
 }
 
 /// 2^x within 1e-4 of itself for x in [-126, 0], as exact as weights need to be that are rounded to
-/// bfloat16; what lies below is clamped. The same construction, with a minimax fit in r.
+/// bfloat16; what lies below is clamped, NaN stays NaN. The same construction, with a minimax fit in r.
 inline Floats coarse_power_of_two(Floats x) {
-  x = maximum(x, broadcast(-126.0f));
+  x = maximum(broadcast(-126.0f), x);
   const Rounded n = round_to_nearest(x);
   const Floats r = x - n.number;
   Floats p = broadcast(5.517166e-02f);
   p = p * r + 2.4261112e-01f;
   p = p * r + 6.9326099e-01f;
   p = p * r + 9.9992807e-01f;
-  // Lanes without a token may hold any number: their sums may wrap.
-  using Bits = std::uint32_t __attribute__((vector_size(vector_bytes)));
-  return reinterpret_cast<Floats>(reinterpret_cast<Bits>(p) +
-                                  (reinterpret_cast<Bits>(n.bits) << 23));
+  return p * power_of_two(n.bits);
 }
 
-inline Floats relu(Floats x) { return maximum(x, Floats{}); }
+inline Floats relu(Floats x) { return maximum(Floats{}, x); }
 
 /// x Phi(x), with the exact distribution function.
 template <class Element>
