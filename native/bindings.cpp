@@ -15,8 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "checksum.hpp"
 #include "embedding.hpp"
 #include "encoder.hpp"
+#include "exact_gelu.hpp"
 #include "instruction_set.hpp"
 #include "matrix.hpp"
 #include "require.hpp"
@@ -168,6 +170,18 @@ nb::object multiply(const Matrix& matrix, const Array& x) {
                    [&](std::span<float> output) { matrix.multiply(input, tokens, output); });
 }
 
+std::uint64_t checksum_of(const Array& array) {
+  check_layout(array, "array", 1);
+  const nb::gil_scoped_release released;
+  return checksum(array.data(), array.nbytes());
+}
+
+nb::object gelu(const Array& x) {
+  const auto input = as<float>(x, "x", 2);
+  return new_array(x.shape(0), x.shape(1),
+                   [&](std::span<float> output) { exact_gelu(input, output); });
+}
+
 double seconds(const Matrix& matrix, int tokens, int repeats) {
   if (tokens < 1 || repeats < 1)
     refuse("tokens and repeats must be at least 1, got " + std::to_string(tokens) + " and " +
@@ -313,6 +327,8 @@ NB_MODULE(_native, module) {
 
   module.def("instruction_sets", names_of_instruction_sets);
   module.def("has_bf16", has_bf16);
+  module.def("checksum", checksum_of, "array"_a);
+  module.def("gelu", gelu, "x"_a);
 
   nb::class_<Matrix>(module, "Matrix")
       .def_static("sparse", sparse_matrix, "rows"_a, "columns"_a, "row_pointers"_a,
