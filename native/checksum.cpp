@@ -19,7 +19,8 @@ std::uint64_t checksum(const void* memory, std::size_t bytes) {
                                     0xd6e8feb86659fd93u};
   constexpr std::size_t chains = 4;
   std::uint64_t words[2 * chains];
-  std::uint64_t sums[chains] = {keys[0] ^ bytes, keys[1], keys[2], keys[3]};
+  std::uint64_t sums[chains] = {keys[0], keys[1], keys[2], keys[3]};
+  std::uint64_t all = folded_product(bytes ^ keys[0], keys[1]);
   const auto add_words = [&] {
     for (std::size_t c = 0; c < chains; ++c)
       sums[c] = folded_product(words[2 * c] ^ keys[c], words[2 * c + 1] ^ sums[c]);
@@ -32,7 +33,6 @@ std::uint64_t checksum(const void* memory, std::size_t bytes) {
   std::memset(words, 0, sizeof words);
   if (bytes > 0) std::memcpy(words, place, bytes);
   add_words();
-  std::uint64_t all = keys[0];
   for (std::size_t c = 0; c < chains; ++c) all = folded_product(all ^ sums[c], keys[c]);
   return all;
 }

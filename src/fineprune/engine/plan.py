@@ -21,9 +21,10 @@ _Maker = Callable[[], "Matrix"]
 MEASURED_TOKENS = 64
 """How many tokens a measured multiplication has: one or two tiles, as inside of the encoder."""
 
-_REPEATS = 2  # of a measurement, of which the least counts
-_MOST_ROUNDS = 5  # of measurements, where the two are close
-_CLEAR = 1.4  # times as long: no further round would turn that round
+_REPEATS = 3  # of a measurement, of which the least counts
+# So many times as long is clear after the first, second, third round of measurements: what disturbs
+# a short one may make it several times as long. The last round decides.
+_CLEAR = (4.0, 1.4, 1.0)
 _MARGIN = 1.1  # so many times as fast must dense be: it takes more memory; and plans are stable
 
 
@@ -100,12 +101,12 @@ class Planner:
 
     def _compare(self, sparse_key: _Key, sparse: _Maker, dense_key: _Key, dense: _Maker) -> Kind:
         """Measures both in turns, until the difference is clear or there is none."""
-        for number in range(_MOST_ROUNDS):
+        for number, clear in enumerate(_CLEAR):
             for key, make in ((sparse_key, sparse), (dense_key, dense)):
                 if number > 0 or key not in self._seconds:
                     seconds = make().seconds(MEASURED_TOKENS, _REPEATS)
                     self._seconds[key] = min(seconds, self._seconds.get(key, seconds))
             ratio = self._seconds[sparse_key] / self._seconds[dense_key]
-            if not _MARGIN / _CLEAR < ratio < _MARGIN * _CLEAR:
+            if not _MARGIN / clear < ratio < _MARGIN * clear:
                 break
         return "dense" if ratio > _MARGIN else "sparse"
