@@ -129,7 +129,9 @@ Crew& ThreadPool::hire() {
   }
   Crew& crew = *free_crews_.back();
   free_crews_.pop_back();
-  const int lent = std::max(0, threads_ - busy_ - 1);
+  crowd_ = std::max(static_cast<float>(++callers_), 0.75f * crowd_);
+  const int share = threads_ / static_cast<int>(crowd_ + 0.5f);
+  const int lent = std::max(0, std::min(share, threads_ - busy_) - 1);
   crew.workers_.assign(idle_.end() - lent, idle_.end());
   idle_.resize(idle_.size() - static_cast<std::size_t>(lent));
   busy_ += crew.threads();
@@ -138,6 +140,7 @@ Crew& ThreadPool::hire() {
 
 void ThreadPool::dismiss(Crew& crew) noexcept {
   const std::lock_guard lock(mutex_);
+  --callers_;
   busy_ -= crew.threads();
   idle_.insert(idle_.end(), crew.workers_.begin(), crew.workers_.end());
   free_crews_.push_back(&crew);

@@ -110,11 +110,9 @@ class ThreadsError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// `threads - 1` workers that wait for work, lent to callers: whoever comes gets those that are
-/// free, and works alone where none is. Nobody waits for a worker.
-///
-/// So a caller on its own has all threads; many callers each have their own, which is the better way
-/// to share cores: without barriers.
+/// `threads - 1` workers that wait for work, lent to callers. A caller on its own gets all of them;
+/// several get a fair share of those that are free, and work alone where none is. Nobody waits for a
+/// worker: many callers on their own threads share the cores in the better way, without barriers.
 class ThreadPool {
  public:
   /// Throws ThreadsError where the system does not start so many; those that it did are ended.
@@ -146,7 +144,11 @@ class ThreadPool {
 
   const int threads_;
   std::mutex mutex_;  // of all that follows
-  int busy_ = 0;      // threads at work, callers included
+  int callers_ = 0;
+  int busy_ = 0;  // threads at work, callers included
+  // How many callers there have been at a time of late. Between two calls, each of many callers may
+  // for a moment be the only one.
+  float crowd_ = 0.0f;
   std::vector<Crew::Worker*> idle_;
   std::vector<Crew*> free_crews_;
   // A thread may still be on its way out of a crew's barrier when the crew has gone on: crews and

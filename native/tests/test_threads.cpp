@@ -83,8 +83,9 @@ void test_crews() {
     expect(all->threads() == 4, "the first caller has all threads");
     expect(beside->threads() == 1 && another->threads() == 1, "others have their own");
   }
-  const ThreadPool::Hired again(pool);
-  expect(again->threads() == 4, "threads come back");
+  int again = 0;
+  for (int call = 0; call < 8; ++call) again = ThreadPool::Hired(pool)->threads();
+  expect(again == 4, "after the others have gone, threads come back");
   {
     ThreadPool small_pool(3);
     const ThreadPool::Hired one(small_pool);
@@ -93,13 +94,15 @@ void test_crews() {
     for (const auto& times : ran) expect(times == 50, "each thread does its part once");
   }
   {
-    // The first has all five; two more come, with a thread each, and it goes: three are left.
-    ThreadPool wide(5);
+    // The first has all nine; two more come, with a thread each, and it goes: a third is its share.
+    ThreadPool wide(9);
     auto first = std::make_unique<ThreadPool::Hired>(wide);
     const ThreadPool::Hired second(wide), third(wide);
     first.reset();
     const ThreadPool::Hired rest(wide);
-    expect(rest->threads() == 3, "what is free is lent, got " + std::to_string(rest->threads()));
+    expect(rest->threads() == 3, "a share is lent, got " + std::to_string(rest->threads()));
+    const ThreadPool::Hired more(wide);
+    expect(more->threads() == 2, "a smaller share, got " + std::to_string(more->threads()));
   }
 }
 
