@@ -21,7 +21,7 @@ _Maker = Callable[[], "Matrix"]
 MEASURED_TOKENS = 64
 """How many tokens a measured multiplication has: one or two tiles, as inside of the encoder."""
 
-_REPEATS = 3  # of a measurement, of which the least counts
+_REPEATS = 2  # of a measurement, of which the least counts
 # So many times as long is clear after the first, second, third round of measurements: what disturbs
 # a short one may make it several times as long. The last round decides.
 _CLEAR = (4.0, 1.4, 1.0)
