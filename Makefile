@@ -28,11 +28,13 @@ native: $(VENV)/dev.installed $(BIN)/cmake ## test the kernels, and build them b
 	$(BIN)/ctest --test-dir build/native --output-on-failure
 	$(BIN)/cmake --install build/native --prefix src
 
-sanitize: $(BIN)/cmake ## test the kernels under address and undefined-behaviour sanitizers
-	$(BIN)/cmake -S native -B build/sanitize -DFINEPRUNE_PYTHON=OFF -DFINEPRUNE_TESTS=ON \
-		-DFINEPRUNE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
-	$(BIN)/cmake --build build/sanitize --parallel $(WORKERS)
-	$(BIN)/ctest --test-dir build/sanitize --output-on-failure
+sanitize: sanitize-address,undefined sanitize-thread ## test the kernels under sanitizers
+
+sanitize-%: $(BIN)/cmake
+	$(BIN)/cmake -S native -B build/sanitize-$* -DFINEPRUNE_PYTHON=OFF -DFINEPRUNE_TESTS=ON \
+		-DFINEPRUNE_SANITIZE=$* -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	$(BIN)/cmake --build build/sanitize-$* --parallel $(WORKERS)
+	$(BIN)/ctest --test-dir build/sanitize-$* --output-on-failure
 
 lint: $(VENV)/dev.installed ## check format, style and types
 	$(BIN)/ruff check

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-VOCABULARY, POSITIONS = 30522, 512
+VOCABULARY, POSITIONS, HEADS = 30522, 512, 12
 DENSITY = 0.06
 
 Weights = dict[str, NDArray[np.float32]]
@@ -24,7 +24,7 @@ class Sizes:
     """What models of one shape have in common.
 
     Attributes:
-        hidden: units of each layer's output; all models have 12 attention heads.
+        hidden: units of each layer's output; all models have as many heads.
         intermediate: units between the two feed-forward layers.
         layers: number of layers.
     """
@@ -119,6 +119,7 @@ def save(model: Mapping[str, NDArray[np.float32]], folder: Path, sizes: Sizes = 
         "hidden_size": sizes.hidden,
         "intermediate_size": sizes.intermediate,
         "num_hidden_layers": sizes.layers,
+        "num_attention_heads": HEADS,
     }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder

@@ -15,11 +15,14 @@
 #include <string>
 #include <vector>
 
+#include "checksum.hpp"
 #include "embedding.hpp"
 #include "encoder.hpp"
+#include "exact_gelu.hpp"
 #include "instruction_set.hpp"
 #include "matrix.hpp"
 #include "require.hpp"
+#include "thread_pool.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -167,6 +170,18 @@ nb::object multiply(const Matrix& matrix, const Array& x) {
                    [&](std::span<float> output) { matrix.multiply(input, tokens, output); });
 }
 
+std::uint64_t checksum_of(const Array& array) {
+  check_layout(array, "array", 1);
+  const nb::gil_scoped_release released;
+  return checksum(array.data(), array.nbytes());
+}
+
+nb::object gelu(const Array& x) {
+  const auto input = as<float>(x, "x", 2);
+  return new_array(x.shape(0), x.shape(1),
+                   [&](std::span<float> output) { exact_gelu(input, output); });
+}
+
 double seconds(const Matrix& matrix, int tokens, int repeats) {
   if (tokens < 1 || repeats < 1)
     refuse("tokens and repeats must be at least 1, got " + std::to_string(tokens) + " and " +
@@ -268,7 +283,7 @@ std::unique_ptr<Encoder> encoder(const nb::dict& embeddings, const std::vector<n
   });
 }
 
-nb::object run(Encoder& encoder, const Array& tokens, const Array& positions, const Array& types,
+nb::object run(const Encoder& encoder, const Array& tokens, const Array& positions, const Array& types,
                const Array& lengths, bool first_only) {
   const Batch batch{as<std::int32_t>(tokens, "tokens"), as<std::int32_t>(positions, "positions"),
                     as<std::int32_t>(types, "types"), as<std::int32_t>(lengths, "lengths")};
@@ -289,6 +304,16 @@ bool has_bf16() {
                      [](const InstructionSet& set) { return set.bfloat16_kernels != nullptr; });
 }
 
+/// An error of the package: it is nothing that a caller's arrays could be to blame for.
+void raise_threads_error(const std::exception_ptr& pointer, void*) {
+  try {
+    std::rethrow_exception(pointer);
+  } catch (const ThreadsError& error) {
+    const nb::object type = nb::module_::import_("fineprune.engine.errors").attr("ThreadsError");
+    PyErr_SetString(type.ptr(), error.what());
+  }
+}
+
 }  // namespace
 }  // namespace fineprune
 
@@ -298,8 +323,12 @@ NB_MODULE(_native, module) {
   // An engine in a global variable lives until the interpreter ends: no mistake to be reported.
   nb::set_leak_warnings(false);
 
+  nb::register_exception_translator(raise_threads_error);
+
   module.def("instruction_sets", names_of_instruction_sets);
   module.def("has_bf16", has_bf16);
+  module.def("checksum", checksum_of, "array"_a);
+  module.def("gelu", gelu, "x"_a);
 
   nb::class_<Matrix>(module, "Matrix")
       .def_static("sparse", sparse_matrix, "rows"_a, "columns"_a, "row_pointers"_a,

@@ -1,6 +1,7 @@
 #pragma once
 // A transformer encoder with LayerNorm after each residual, as BERT has it.
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
@@ -40,7 +41,8 @@ struct EncoderConfig {
   int heads;
   float epsilon;
   Activation activation;
-  int threads;
+  int threads;                                    ///< that one call runs on at most
+  std::size_t most_idle_bytes = std::size_t{64} << 20;  ///< of memory kept between calls
 };
 
 /// Sequences one after another, without padding.
@@ -58,10 +60,12 @@ class Encoder {
   virtual int hidden_size() const = 0;
 
   /// Hidden states: (tokens, hidden) or, with `first_only`, (sequences, hidden) of each sequence's
-  /// first token. Calls from several threads wait for each other.
-  /// Throws std::invalid_argument, before it computes anything, for ids outside of their tables,
+  /// first token. Calls from several threads run side by side: each takes those of the threads that
+  /// are free, and its own at least. The result does not depend on how many that are.
+  /// Throws ThreadsError where the system starts no threads, which after a fork are started anew, and
+  /// std::invalid_argument, before it computes anything, for ids outside of their tables,
   /// empty sequences, and lengths that do not sum to the tokens.
-  virtual void run(const Batch& batch, bool first_only, std::span<float> output) = 0;
+  virtual void run(const Batch& batch, bool first_only, std::span<float> output) const = 0;
 };
 
 /// Throws std::invalid_argument where shapes do not fit together, or where a matrix was prepared

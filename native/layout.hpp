@@ -1,6 +1,7 @@
 #pragma once
 // Where the tokens of a batch stand in tiles.
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -32,6 +33,12 @@ class Layout {
 
   /// Forgets the last batch. Memory is kept: a batch no larger than those before allocates nothing.
   void arrange(std::span<const std::int32_t> lengths, int heads);
+
+  std::size_t bytes() const {
+    return sizeof(Sequence) * sequences_.capacity() +
+           sizeof(AttentionUnit) * (units_.capacity() + first_units_.capacity()) +
+           sizeof(int) * (tokens_.capacity() + first_tiles_.capacity() + all_tiles_.capacity());
+  }
 
   int tiles() const { return tiles_; }
   int last_width() const { return last_width_; }

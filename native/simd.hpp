@@ -49,7 +49,7 @@ struct Rounded {
   Ints bits;
 };
 
-/// For |x| below 2^22: 1.5 * 2^23 leaves no bits for a fraction.
+/// For |x| below 2^22: 1.5 * 2^23 leaves no bits for a fraction. The number of a NaN is NaN.
 inline Rounded round_to_nearest(Floats x) {
   const Floats rounder = broadcast(12582912.0f);
   const Floats shifted = x + rounder;
@@ -67,7 +67,9 @@ inline void store(float* target, Floats vector) {
   __builtin_memcpy(target, &vector, sizeof vector);
 }
 
-// Compilers make a comparison and a blend of `a > b ? a : b`, not the one instruction there is.
+// Where one of the two is NaN, the result is `b` (on NEON, NaN): a bound stands first, a number that
+// may be NaN second. Compilers make a comparison and a blend of `a > b ? a : b`, not the one
+// instruction there is.
 #if defined(__AVX512F__)
 inline Floats maximum(Floats a, Floats b) { return _mm512_max_ps(a, b); }
 inline Floats minimum(Floats a, Floats b) { return _mm512_min_ps(a, b); }

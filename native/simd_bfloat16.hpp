@@ -23,6 +23,9 @@ inline Pairs broadcast_pair(const void* pair) {
   return _mm512_set1_epi32(bits);
 }
 
+/// One number in all lanes, and zero beside it.
+inline Pairs broadcast_first(const bfloat16* number) { return _mm512_set1_epi32(number->bits); }
+
 /// sum + a.first * b.first + a.second * b.second, lane by lane.
 inline Floats add_products(Floats sum, Pairs a, Pairs b) {
   return reinterpret_cast<Floats>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum),

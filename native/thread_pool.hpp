@@ -1,9 +1,12 @@
 #pragma once
-// Threads that stay, a barrier that spins before it sleeps, and two ways to share work.
+// Threads that stay and are lent, a barrier that spins before it sleeps, and two ways to share work.
 
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -74,16 +77,15 @@ class Team {
   Barrier* barrier_;
 };
 
-/// `threads - 1` threads that wait for work, and the caller, who takes part in it.
-class ThreadPool {
- public:
-  explicit ThreadPool(int threads);
-  ~ThreadPool();
-  ThreadPool(const ThreadPool&) = delete;
-  ThreadPool& operator=(const ThreadPool&) = delete;
+class ThreadPool;
 
-  int threads() const { return threads_; }
-  Barrier& barrier() { return barrier_; }
+/// The threads of one piece of work: the caller's, and workers that the pool has lent it.
+class Crew {
+ public:
+  int threads() const { return 1 + static_cast<int>(workers_.size()); }
+
+  /// Where all threads of the crew wait for each other.
+  void wait() { barrier_.wait(threads()); }
 
   /// The team of a thread, of `teams` teams of equal size, at most one a thread.
   Team team(int thread, int teams);
@@ -93,15 +95,66 @@ class ThreadPool {
   void run(const std::function<void(int)>& work);
 
  private:
-  void serve(int thread);
+  friend class ThreadPool;
+  explicit Crew(int most_threads) : team_barriers_(static_cast<std::size_t>(most_threads)) {}
 
-  const int threads_;
+  struct Worker;
+  std::vector<Worker*> workers_;
   Barrier barrier_;
   std::vector<Barrier> team_barriers_;
-  const std::function<void(int)>* work_ = nullptr;
-  bool stopping_ = false;
-  alignas(64) std::atomic<unsigned> started_{0};
-  std::vector<std::thread> workers_;
+};
+
+/// The system does not start as many threads as are needed.
+class ThreadsError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// `threads - 1` workers that wait for work, lent to callers. A caller on its own gets all of them;
+/// several get a fair share of those that are free, and work alone where none is. Nobody waits for a
+/// worker: many callers on their own threads share the cores in the better way, without barriers.
+class ThreadPool {
+ public:
+  /// Throws ThreadsError where the system does not start so many; those that it did are ended.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  /// A crew as long as it is held.
+  class Hired {
+   public:
+    explicit Hired(ThreadPool& pool) : pool_(pool), crew_(pool.hire()) {}
+    ~Hired() { pool_.dismiss(crew_); }
+    Hired(const Hired&) = delete;
+    Hired& operator=(const Hired&) = delete;
+
+    Crew& operator*() const { return crew_; }
+    Crew* operator->() const { return &crew_; }
+
+   private:
+    ThreadPool& pool_;
+    Crew& crew_;
+  };
+
+ private:
+  Crew& hire();
+  void dismiss(Crew& crew) noexcept;
+  void stop();
+
+  const int threads_;
+  std::mutex mutex_;  // of all that follows
+  int callers_ = 0;
+  int busy_ = 0;  // threads at work, callers included
+  // How many callers there have been at a time of late. Between two calls, each of many callers may
+  // for a moment be the only one.
+  float crowd_ = 0.0f;
+  std::vector<Crew::Worker*> idle_;
+  std::vector<Crew*> free_crews_;
+  // A thread may still be on its way out of a crew's barrier when the crew has gone on: crews and
+  // workers live as long as the pool.
+  std::vector<std::unique_ptr<Crew>> crews_;
+  std::vector<std::unique_ptr<Crew::Worker>> workers_;
 };
 
 }  // namespace fineprune

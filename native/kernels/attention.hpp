@@ -13,7 +13,8 @@ inline constexpr int key_block = vector_registers == 32 ? 8 : 4;
 inline constexpr int feature_block = key_block;
 static_assert(lane_multiple % key_block == 0);
 
-/// The largest score of each query. `scores` are [keys][vectors] of vectors.
+/// The largest score of each query. `scores` are [keys][vectors] of vectors. A NaN among them may be
+/// passed over here: its own weight will be NaN, and with it the sum.
 template <int vectors>
 inline void find_largest(const float* scores, int keys, Floats (&largest)[vectors]) {
   for (int v = 0; v < vectors; ++v) largest[v] = load(scores + v * lanes);

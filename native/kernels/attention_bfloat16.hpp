@@ -60,11 +60,12 @@ void multiply_keys(const AttentionTask<bfloat16>& task, const float* queries, co
   }
 }
 
-/// Two vectors of numbers from 0 to 1, rounded to bfloat16, as pairs.
+/// Two vectors of numbers from 0 to 1, rounded to bfloat16, as pairs. Others give anything.
 inline Pairs round_to_pairs(Floats first, Floats second) {
-  const Ints half = Ints{} + 0x8000;
-  const Ints low = (reinterpret_cast<Ints>(first) + half) >> 16;
-  const Ints high = (reinterpret_cast<Ints>(second) + half) & ~0xffff;
+  using Bits = std::uint32_t __attribute__((vector_size(vector_bytes)));
+  const Bits half = Bits{} + 0x8000u;
+  const Bits low = (reinterpret_cast<Bits>(first) + half) >> 16;
+  const Bits high = (reinterpret_cast<Bits>(second) + half) & 0xffff0000u;
   return reinterpret_cast<Pairs>(low | high);
 }
 
@@ -92,8 +93,7 @@ void exponentiate(const AttentionTask<bfloat16>& task, float* scores,
   for (int v = 0; v < vectors; ++v) normalizers[v] = 1.0f / sums[v];
 }
 
-/// context[features][queries], for `features` rows from `d` on. After an odd last key stands a lane
-/// without a token: its weight is zero, its value finite.
+/// context[features][queries], for `features` rows from `d` on.
 template <int features, int vectors>
 void multiply_values(const AttentionTask<bfloat16>& task, const float* weights,
                      const Floats (&normalizers)[vectors], int d, bfloat16* context) {
@@ -102,12 +102,15 @@ void multiply_values(const AttentionTask<bfloat16>& task, const float* weights,
   for (int key = 0; key < task.key_count;) {
     const auto block = values.at(key);
     const bfloat16* row = block.row + d * block.stride;
-    for (int k = 0; k < block.run; k += 2, weights += vectors * lanes)
-      for (int f = 0; f < features; ++f) {
-        const Pairs pair = broadcast_pair(row + f * block.stride + k);
-        for (int v = 0; v < vectors; ++v)
-          sums[f][v] = add_products(sums[f][v], load_pairs(weights + v * lanes), pair);
-      }
+    const auto add = [&](int f, Pairs values_of_keys) {
+      for (int v = 0; v < vectors; ++v)
+        sums[f][v] = add_products(sums[f][v], load_pairs(weights + v * lanes), values_of_keys);
+    };
+    int k = 0;
+    for (; k + 1 < block.run; k += 2, weights += vectors * lanes)
+      for (int f = 0; f < features; ++f) add(f, broadcast_pair(row + f * block.stride + k));
+    if (k < block.run)  // an odd last key: after it stands a lane without a token, be it NaN
+      for (int f = 0; f < features; ++f) add(f, broadcast_first(row + f * block.stride + k));
     key += block.run;
   }
   for (int f = 0; f < features; ++f)

@@ -3,6 +3,7 @@
 //     test_kernels [SEED]      the seed is printed; without one, another each time
 
 #include <algorithm>
+#include <bit>
 #include <string>
 
 #include "../tiles.hpp"
@@ -122,8 +123,8 @@ void test_attention(std::mt19937& random, const Kernels<Element>& kernels, int f
   for (int lane = 0; lane < (tiles - 1) * largest_width + last_width; ++lane)
     for (int feature = 0; feature < hidden; ++feature)
       for (auto* buffer : {&queries, &keys, &values})
-        // Huge numbers wherever no token of the sequence stands: none may count.
-        put(lane >= first_key && lane < first_key + key_count ? uniform(random) : 1e30f,
+        // NaN wherever no token of the sequence stands: none may count.
+        put(lane >= first_key && lane < first_key + key_count ? uniform(random) : NAN,
             (*buffer)[place(lane, feature)]);
 
   const int head = 1;
@@ -181,6 +182,82 @@ void test_attentions(std::mt19937& random, const Kernels<Element>& kernels,
                            std::to_string(key_count) + " keys of " + std::to_string(head_size));
 }
 
+/// What float arithmetic makes of numbers that are none. A key whose score is NaN or infinite leaves no
+/// weight that is a number; a value that is none reaches all queries.
+template <class Element>
+void test_attention_of_no_numbers(const Kernels<Element>& kernels, const std::string& name) {
+  constexpr int keys = 19, head_size = 8, width = 32;
+  const float payload = std::bit_cast<float>(0x7fc12345u);
+  for (const float odd : {static_cast<float>(NAN), -static_cast<float>(NAN), payload, INFINITY})
+    for (const bool of_value : {false, true})
+      for (const int key : {0, 7, 18}) {
+        HostileBuffer<Element> queries(head_size * width, 2), numbers(head_size * width, 2),
+            values(head_size * width, 2), contexts(head_size * width, 2);
+        for (int i = 0; i < head_size * width; ++i)
+          for (auto* buffer : {&queries, &numbers, &values})
+            put(0.1f + 0.01f * static_cast<float>(i % 7), (*buffer)[i]);
+        put(odd, (of_value ? values : numbers)[static_cast<std::size_t>(3) * width + key]);
+        HostileBuffer<float> workspace(attention_workspace(keys, head_size));
+        kernels.attention({.queries = queries.data(),
+                           .context = contexts.data(),
+                           .width = width,
+                           .first_query = 0,
+                           .query_lanes = width,
+                           .keys = numbers.data(),
+                           .values = values.data(),
+                           .tile_stride = head_size * largest_width,
+                           .last_tile = 0,
+                           .last_width = width,
+                           .first_key = 0,
+                           .key_count = keys,
+                           .first_feature = 0,
+                           .head_size = head_size,
+                           .workspace = workspace.data()});
+        for (int feature = 0; feature < head_size; ++feature)
+          for (int query = 0; query < keys; ++query) {
+            const double found = widen(contexts[static_cast<std::size_t>(feature) * width + query]);
+            const bool number = of_value && feature != 3;
+            const bool infinite = of_value && std::isinf(odd) && std::isinf(found);
+            const bool right = number ? std::isfinite(found) : std::isnan(found) || infinite;
+            expect(right, name + " attention to " + std::to_string(odd) +
+                              (of_value ? " as a value" : " as a key") + " gives " +
+                              std::to_string(found) + " in feature " + std::to_string(feature));
+          }
+      }
+}
+
+/// Activations of NaN and infinity: `x * 0` and `x * 1` of infinity are NaN and infinity, but the
+/// distribution function of minus infinity may be a little off 0: no number either.
+template <class Element>
+void test_activations_of_no_numbers(const Kernels<Element>& kernels, const std::string& name) {
+  constexpr int width = 16;
+  for (const Activation activation :
+       {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh})
+    for (const Kind kind : {Kind::dense, Kind::sparse}) {
+      const std::vector<float> ones = {1.0f, 1.0f};  // a whole group, in bfloat16 as well
+      const auto linear = make_matrix<Element>(kernels, kind, 1, 2, ones);
+      HostileBuffer<Element> input(2 * width);
+      HostileBuffer<float> output(width);
+      const float odd[] = {NAN, -NAN, std::bit_cast<float>(0x7fc12345u), INFINITY, -INFINITY};
+      for (int lane = 0; lane < width; ++lane) {
+        put(odd[lane % 5], input[lane]);
+        put(0.0f, input[static_cast<std::size_t>(width) + lane]);
+      }
+      linear->apply({0, 1}, width, input.data(),
+                    {.activation = activation, .partial = output.data(), .wide = output.data()});
+      for (int lane = 0; lane < width; ++lane) {
+        const float x = odd[lane % 5], y = output[lane];
+        bool right = std::isnan(y);
+        if (x == INFINITY) right = y == INFINITY;
+        if (x == -INFINITY && activation == Activation::none) right = y == -INFINITY;
+        if (x == -INFINITY && activation == Activation::relu) right = y == 0.0f;
+        if (x == -INFINITY && activation > Activation::relu) right = !std::isfinite(y);
+        expect(right, name + " activation " + std::to_string(static_cast<int>(activation)) + " of " +
+                          std::to_string(x) + " is " + std::to_string(y));
+      }
+    }
+}
+
 template <class Element>
 void test_normalize(std::mt19937& random, const Kernels<Element>& kernels, int features, int width,
                     const std::string& what) {
@@ -221,6 +298,8 @@ template <class Element>
 void test_kernels(std::mt19937& random, const Kernels<Element>& kernels, const std::string& name) {
   test_linears(random, kernels, name);
   test_attentions(random, kernels, name);
+  test_attention_of_no_numbers(kernels, name);
+  test_activations_of_no_numbers(kernels, name);
   for (const int features : {1, 7, 96, 769})
     for (const int width : {16, 32, 64})
       test_normalize(random, kernels, features, width,

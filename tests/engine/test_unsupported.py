@@ -25,13 +25,16 @@ def changed(
     config: dict[str, Any] | None = None,
     tensors: Callable[[Tensors], Tensors] = lambda tensors: tensors,
     head: str = "sequence",
+    lacking: str | None = None,
+    architecture: str = "bert",
 ) -> Path:
-    """The packed file of a BERT whose config or tensors were changed."""
+    """The packed file of a model whose config or tensors were changed."""
     folder = tmp_path / "model"
-    build("bert", head).save_pretrained(folder)
+    build(architecture, head).save_pretrained(folder)
     file, settings = folder / "model.safetensors", folder / "config.json"
     save_file(tensors(load_file(file)), file, metadata={"format": "pt"})
     content = json.loads(settings.read_text(encoding="utf-8")) | (config or {})
+    content = {key: value for key, value in content.items() if key != lacking}
     settings.write_text(json.dumps(content), encoding="utf-8")
     pack(folder, tmp_path / "packed")
     return tmp_path / "packed"
@@ -66,7 +69,16 @@ def test_other_architectures(name: str, tmp_path: Path) -> None:
         ({"num_attention_heads": 5}, "is 5, which does not divide the hidden size 24"),
         ({"num_attention_heads": 0}, "is 0, which does not divide"),
         ({"num_attention_heads": True}, "num_attention_heads in the model's config is True"),
+        ({"num_attention_heads": None}, "num_attention_heads in the model's config is None"),
+        ({"num_attention_heads": 10**30}, "is 1000000000000000000000000000000, which does not"),
         ({"layer_norm_eps": "small"}, "layer_norm_eps in the model's config is 'small'"),
+        ({"layer_norm_eps": None}, "layer_norm_eps in the model's config is None; expected"),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps .* is nan; expected a small number"),
+        ({"layer_norm_eps": float("inf")}, "layer_norm_eps .* is inf; expected a small number"),
+        ({"layer_norm_eps": -1e-12}, "layer_norm_eps .* is -1e-12; expected a small number"),
+        ({"layer_norm_eps": 1e39}, r"layer_norm_eps .* is 1e\+39; expected a small number"),
+        ({"layer_norm_eps": 10**400}, "layer_norm_eps in the model's config is 1000.*; expected"),
+        ({"hidden_act": None}, "hidden_act in the model's config is None; expected a value like"),
         ({"hidden_act": "swish"}, "hidden_act in the model's config is 'swish'; the engine knows"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type .* 'relative_key'"),
         ({"is_decoder": True}, "is_decoder in the model's config is True; the engine runs False"),
@@ -74,6 +86,48 @@ def test_other_architectures(name: str, tmp_path: Path) -> None:
 )
 def test_configs(config: dict[str, Any], said: str, tmp_path: Path) -> None:
     assert_one_line(changed(tmp_path, config), UnsupportedModelError, said)
+
+
+def test_heads_that_the_config_does_not_tell(tmp_path: Path) -> None:
+    said = "the model's config has no num_attention_heads; expected a whole number: save"
+    file = changed(tmp_path, lacking="num_attention_heads")
+    assert_one_line(file, UnsupportedModelError, said)
+
+
+@pytest.mark.parametrize(
+    ("padding", "said"),
+    [
+        (-10, "pad_token_id in the model's config is -10; expected 0 to 512, because tokens"),
+        (-1, "is -1; expected 0 to 512"),
+        (513, "is 513; expected 0 to 512"),
+        (10**30, f"is {10**30}; expected 0 to 512"),
+        (None, "is None; expected a value like 1"),
+        (1.0, "is 1.0; expected a value like 1"),
+    ],
+)
+def test_padding_that_positions_cannot_be_counted_from(
+    padding: Any, said: str, tmp_path: Path
+) -> None:
+    file = changed(tmp_path, {"pad_token_id": padding}, architecture="roberta")
+    assert_one_line(file, UnsupportedModelError, said)
+
+
+def test_defaults_of_transformers(tmp_path: Path) -> None:
+    """What it takes where a config lacks a key: RoBERTa's padding is 1."""
+    ids = np.array([[5, 1, 6]])
+    whole = changed(tmp_path / "whole", architecture="roberta")
+    lacking = changed(tmp_path / "lacking", lacking="pad_token_id", architecture="roberta")
+    found, expected = (Engine(file, threads=1).run(ids)["logits"] for file in (lacking, whole))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_distilbert_has_an_epsilon_of_its_own(tmp_path: Path) -> None:
+    """transformers takes 1e-12 for it, whatever the config says."""
+    ids = np.array([[5, 6]])
+    whole = changed(tmp_path / "whole", architecture="distilbert")
+    other = changed(tmp_path / "other", {"layer_norm_eps": 0.1}, architecture="distilbert")
+    found, expected = (Engine(file, threads=1).run(ids)["logits"] for file in (other, whole))
+    np.testing.assert_array_equal(found, expected)
 
 
 def without(name: str) -> Callable[[Tensors], Tensors]:

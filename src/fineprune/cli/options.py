@@ -38,7 +38,7 @@ ThresholdOption = Annotated[
 ]
 
 ThreadsOption = Annotated[
-    int | None, typer.Option(help="Threads to run on; as many as there are CPUs if not given.")
+    int | None, typer.Option(help="Threads to run on; one for each core if not given.")
 ]
 
 PrecisionOption = Annotated[

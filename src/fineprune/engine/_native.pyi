@@ -18,6 +18,12 @@ def instruction_sets() -> list[str]:
 def has_bf16() -> bool:
     """Whether this CPU has instructions for precision "bf16"."""
 
+def checksum(array: NDArray[Any]) -> int:
+    """64 bits that tell whether an array of shape (n,) is still what it was."""
+
+def gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`x * P(X <= x)` of a standard normal X, of shape (n, m) as x is, computed in float64."""
+
 @final
 class Matrix:
     """A weight matrix of shape (rows, columns), immutable.
@@ -86,7 +92,7 @@ class Matrix:
         """Measure one multiplication of `tokens` tokens that already lie in tiles, on one thread.
 
         Returns:
-            The median over `repeats`, in seconds.
+            The least of `repeats`, in seconds, after one that does not count.
         """
 
 @final
@@ -123,10 +129,11 @@ class Encoder:
         activation: "gelu", "gelu_tanh" or "relu".
         precision: that the matrices were prepared for, "float32" or "bf16".
         instruction_set: one of `instruction_sets()`.
-        threads: that one call runs on, the caller's included.
+        threads: that one call runs on at most, the caller's included.
 
     Raises:
         ValueError: something is missing, or shapes do not fit together.
+        fineprune.engine.errors.ThreadsError: the system does not start so many threads.
     """
 
     def __init__(
@@ -154,7 +161,9 @@ class Encoder:
     ) -> NDArray[np.float32]:
         """Compute hidden states. Sequences lie one after another, without padding.
 
-        Calls from several threads wait for each other; the GIL is released.
+        Calls from several threads run side by side, without the GIL: each takes those of the
+        encoder's threads that are free, and its own at least. What it computes is the same to the
+        last bit. A process that was forked starts threads of its own at its first call.
 
         Args:
             tokens: ids, of shape (sum of lengths,), as are `positions` and `types`.
@@ -169,4 +178,6 @@ class Encoder:
         Raises:
             ValueError: an id is outside of its table, a length is below 1, lengths do not sum to
                 the tokens, or a dtype or rank is another than these.
+            fineprune.engine.errors.ThreadsError: the system does not start a forked process's
+                threads.
         """

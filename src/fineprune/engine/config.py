@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 from fineprune.engine.errors import UnsupportedModelError
 from fineprune.wording import listed, quoted
 
@@ -36,18 +38,60 @@ class Config:
             UnsupportedModelError: it is not of the default's type.
         """
         value = self.values.get(key)
-        if value is None:
-            return default
-        accepted = (int, float) if isinstance(default, float) else type(default)
-        if not isinstance(value, accepted) or isinstance(value, bool):
+        return default if value is None else self._typed(key, value, default)
+
+    def setting(self, key: str, default: Value) -> Value:
+        """The same of what a model is computed with: here null is no value that it could have.
+
+        Args:
+            key: of the value.
+            default: what transformers takes where the config has no such key.
+
+        Raises:
+            UnsupportedModelError: it is not of the default's type.
+        """
+        return self._typed(key, self.values.get(key, default), default)
+
+    def count(self, key: str) -> int:
+        """A whole number without which nothing can be computed.
+
+        Raises:
+            UnsupportedModelError: there is none.
+        """
+        if key not in self.values:
             raise UnsupportedModelError(
-                f"{key} in the model's config is {quoted(value)}; expected a value like {default!r}"
+                f"the model's config has no {key}; expected a whole number: save the model with "
+                "save_pretrained and pack it again"
             )
-        return type(default)(value)
+        return self._typed(key, self.values[key], 12)
+
+    def epsilon(self, key: str, default: float) -> float:
+        """What a LayerNorm adds to a variance.
+
+        Raises:
+            UnsupportedModelError: it is no finite number, or a negative one.
+        """
+        value = self.setting(key, default)
+        if not 0 <= value < float(np.finfo(np.float32).max):  # false for NaN
+            raise UnsupportedModelError(
+                f"{key} in the model's config is {value}; expected a small number, as {default}"
+            )
+        return value
+
+    def _typed(self, key: str, value: Any, example: Value) -> Value:
+        accepted = (int, float) if isinstance(example, float) else type(example)
+        try:
+            if isinstance(value, accepted) and not isinstance(value, bool):
+                return type(example)(value)
+        except OverflowError:  # an integer that no float can hold
+            pass
+        raise UnsupportedModelError(
+            f"{key} in the model's config is {quoted(value)}; expected a value like {example!r}"
+        )
 
     def activation(self, key: str) -> str:
         """The feed-forward activation, by the name that the native part knows."""
-        name = self.get(key, "gelu")
+        name = self.setting(key, "gelu")
         if name not in ACTIVATIONS:
             raise UnsupportedModelError(
                 f"{key} in the model's config is {quoted(name)}; "

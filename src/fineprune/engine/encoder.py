@@ -14,6 +14,7 @@ from fineprune.engine.weights import MatrixMaker, Weights
 if TYPE_CHECKING:
     from fineprune.engine._native import Embedding, Encoder
 
+_EPSILON = 1e-12  # of LayerNorms whose config does not tell; so in transformers, for all of these
 _ORDINARY = {"position_embedding_type": "absolute", "is_decoder": False}
 
 
@@ -43,7 +44,7 @@ def build_encoder(
 
     _check_ordinary(config)
     hidden = hidden_size(architecture, weights)
-    heads = config.get(architecture.config.heads, 12)
+    heads = config.count(architecture.config.heads)
     if heads < 1 or hidden % heads:
         raise UnsupportedModelError(
             f"{architecture.config.heads} in the model's config is {heads}, "
@@ -56,7 +57,7 @@ def build_encoder(
             for index in range(_count_layers(architecture, weights))
         ],
         heads=heads,
-        epsilon=config.get(architecture.config.epsilon, 1e-12),
+        epsilon=_epsilon(architecture, config),
         activation=config.activation(architecture.config.activation),
         precision=arithmetic.precision,
         instruction_set=arithmetic.instruction_set,
@@ -68,6 +69,11 @@ def hidden_size(architecture: Architecture, weights: Weights) -> int:
     """Size of the hidden states, which a model's first layer tells."""
     first = weights.below(f"{architecture.layers}.0.")
     return first.shape(f"{architecture.layer.query}.weight")[0]
+
+
+def _epsilon(architecture: Architecture, config: Config) -> float:
+    key = architecture.config.epsilon
+    return _EPSILON if key is None else config.epsilon(key, _EPSILON)
 
 
 def _check_ordinary(config: Config) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fineprune.engine.config import Config
+from fineprune.engine.errors import InputError
 from fineprune.engine.matrices import Arithmetic
-from fineprune.engine.model import build_model
+from fineprune.engine.model import MOST_TOKENS, build_model
 from fineprune.engine.native import (
     Precision,
     check_precision,
@@ -25,17 +26,25 @@ from fineprune.packing import ReadLimits, read_packed
 class Engine:
     """A packed model, ready to run.
 
-    Calls from several threads are safe, and wait for each other.
+    Calls from several threads run side by side: each on those of the engine's threads that are
+    free, and on its own at least. A process that is forked from this one can use the engine as
+    well; one that gets it by pickling opens the file again.
 
     Args:
         path: a packed file.
-        threads: how many threads run the model; as many as there are CPUs if None.
+        threads: how many threads run the model; as many as there are cores if None, or as
+            `OMP_NUM_THREADS` says.
         precision: `"float32"`, or `"bf16"` where the CPU has instructions for it: faster,
             activations rounded to eight significant bits before each multiplication.
         limits: what reading the file may take at most.
+        max_batch_tokens: how many tokens are computed at the same time: larger batches are run part
+            by part, in memory for one part. A text counts as the next multiple of 16 tokens, and
+            one that is longer than all of it is a part of its own.
 
     Attributes:
-        threads: how many threads run the model.
+        threads: how many threads run the model: never more than CPUs, affinity and the quota of a
+            container let run at the same time.
+        max_batch_tokens: as above.
         precision: of the arithmetic.
         instruction_set: that the kernels use: the best of this CPU, or what the environment
             variable `FINEPRUNE_INSTRUCTION_SET` names.
@@ -43,7 +52,8 @@ class Engine:
     Raises:
         PackedFileError: the file is no packed model, or a damaged one.
         UnsupportedModelError: the engine does not know how to run this model.
-        InputError: a precision or a number of threads that cannot be had.
+        InputError: a precision, a number of threads or a batch that cannot be had.
+        ThreadsError: the system does not start the threads.
         NativeMissingError: the engine's native part is not installed.
     """
 
@@ -54,17 +64,26 @@ class Engine:
         precision: Precision = "float32",
         *,
         limits: ReadLimits | None = None,
+        max_batch_tokens: int = MOST_TOKENS,
     ) -> None:
         require_native()
         check_precision(precision)
         self.threads = count_threads(threads)
+        self.max_batch_tokens = _at_least_one("max_batch_tokens", max_batch_tokens)
         self.precision = precision
         self.instruction_set = choose_instruction_set()
         packed = read_packed(path, limits=limits)
         arithmetic = Arithmetic(precision, self.instruction_set)
         self._planner = Planner(arithmetic)
-        self._model = build_model(packed, self._planner.choose, arithmetic, self.threads)
+        self._model = build_model(
+            packed, self._planner.choose, arithmetic, self.threads, max_batch_tokens
+        )
         self._source = TaskSource(self._model, Config(packed.config), packed.attachments)
+        # Absolute: another process, or this one later, may work in another folder.
+        self._arguments = Path(path).absolute(), threads, precision, limits, max_batch_tokens
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, self._arguments
 
     def run(
         self,
@@ -119,3 +138,20 @@ class Engine:
     def plan(self) -> tuple[MatrixPlan, ...]:
         """For each matrix of the encoder, whether it runs sparse or dense, and why."""
         return tuple(self._planner.plans)
+
+
+def _open(
+    path: Path,
+    threads: int | None,
+    precision: Precision,
+    limits: ReadLimits | None,
+    max_batch_tokens: int,
+) -> Engine:
+    """What pickling calls: keywords do not go through it."""
+    return Engine(path, threads, precision, limits=limits, max_batch_tokens=max_batch_tokens)
+
+
+def _at_least_one(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} is {value!r}; expected a whole number of at least 1")
+    return value

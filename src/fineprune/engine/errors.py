@@ -17,3 +17,7 @@ class WeightsError(PackedFileError):
 
 class NativeMissingError(FinepruneError, ImportError):
     """The engine's native part was not built, or does not load."""
+
+
+class ThreadsError(FinepruneError, RuntimeError):
+    """The system does not start the threads that an engine needs."""

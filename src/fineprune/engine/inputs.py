@@ -1,17 +1,28 @@
 """Token arrays checked and compacted: sequences one after another, padding left out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fineprune.engine.errors import InputError
 
+_LANES = 16  # sequences start at multiples of it in memory
+
 Tokens = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Positions = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+Length = TypeVar("Length", int, Tokens)
+
+
+def room(length: Length) -> Length:
+    """How many tokens' memory a sequence takes, whose length this is."""
+    return -(-length // _LANES) * _LANES
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +40,31 @@ class Sequences:
     positions: Tokens
     types: Tokens
     lengths: Tokens
+
+    def parts(self, most: int) -> Iterator[tuple[slice, "Sequences"]]:
+        """Runs of neighbours that take room for so many tokens at most, and which rows they are.
+
+        A sequence that alone takes more is a part of its own.
+        """
+        rooms = room(self.lengths)
+        if rooms.sum() <= most:
+            yield slice(None), self
+            return
+        ends, taken = [], 0
+        for row, one in enumerate(rooms.tolist()):
+            if taken + one > most and taken > 0:
+                ends.append(row)
+                taken = 0
+            taken += one
+        limits = np.concatenate([[0], np.cumsum(self.lengths)])
+        for first, end in pairwise([0, *ends, len(rooms)]):
+            own = slice(int(limits[first]), int(limits[end]))
+            yield (
+                slice(first, end),
+                Sequences(
+                    self.tokens[own], self.positions[own], self.types[own], self.lengths[first:end]
+                ),
+            )
 
 
 @dataclass(frozen=True)

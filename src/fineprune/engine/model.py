@@ -13,8 +13,9 @@ from fineprune.engine.encoder import build_encoder, hidden_size
 from fineprune.engine.errors import UnsupportedModelError
 from fineprune.engine.heads import Head, HeadSource
 from fineprune.engine.heads.head import Floats
-from fineprune.engine.inputs import InputRules, Sequences
+from fineprune.engine.inputs import InputRules, Sequences, room
 from fineprune.engine.matrices import Arithmetic
+from fineprune.engine.names import with_names_of_today
 from fineprune.engine.weights import MatrixMaker, Weights
 from fineprune.packing import PackedModel
 from fineprune.wording import listed, quoted
@@ -22,7 +23,9 @@ from fineprune.wording import listed, quoted
 if TYPE_CHECKING:
     from fineprune.engine._native import Encoder
 
-_MOST_TOKENS = 4096  # run at once on texts: bounds the memory that activations take
+MOST_TOKENS = 4096
+"""How many tokens are computed at the same time, which bounds the memory that activations take.
+More at once are hardly faster: these are 64 pieces of work for threads to share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +36,13 @@ class Model:
         encoder: the native part.
         head: what stands on top of it.
         rules: what inputs must be like.
+        most_tokens: how many are computed at the same time.
     """
 
     encoder: "Encoder"
     head: Head
     rules: InputRules
+    most_tokens: int = MOST_TOKENS
 
     def run(
         self,
@@ -47,7 +52,13 @@ class Model:
     ) -> dict[str, Floats]:
         """The head's outputs for arrays of shape `(batch, tokens)`; see `Engine.run`."""
         sequences, mask = self.rules.compact(input_ids, attention_mask, token_type_ids)
-        return self.head.outputs(self._hidden(sequences), sequences.lengths, mask)
+        parts = [
+            self.head.outputs(self._hidden(part), part.lengths, mask[rows])
+            for rows, part in sequences.parts(self.most_tokens)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def values(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]) -> list[Floats]:
         """The head's values for each of many sequences, run in batches of like length.
@@ -57,7 +68,7 @@ class Model:
             types: token types of each sequence.
         """
         results: dict[int, Floats] = {}
-        for batch in _batches([len(row) for row in ids]):
+        for batch in _batches([room(len(row)) for row in ids], self.most_tokens):
             sequences = self.rules.join([ids[i] for i in batch], [types[i] for i in batch])
             values = self.head(self._hidden(sequences), sequences.lengths)
             ends = np.cumsum(sequences.lengths)[:-1]
@@ -76,7 +87,11 @@ class Model:
 
 
 def build_model(
-    packed: PackedModel, make: MatrixMaker, arithmetic: Arithmetic, threads: int
+    packed: PackedModel,
+    make: MatrixMaker,
+    arithmetic: Arithmetic,
+    threads: int,
+    most_tokens: int = MOST_TOKENS,
 ) -> Model:
     """Prepares a packed model.
 
@@ -85,6 +100,7 @@ def build_model(
         make: makes the encoder's matrices ready to multiply with.
         arithmetic: what for.
         threads: how many run it.
+        most_tokens: how many are computed at the same time.
 
     Raises:
         UnsupportedModelError: the engine does not know how to run it.
@@ -92,7 +108,7 @@ def build_model(
     """
     config = Config(packed.config)
     architecture = _architecture(config)
-    every = Weights(packed.tensors)
+    every = Weights(with_names_of_today(packed.tensors, architecture, config.class_name()))
     weights = every.below("" if config.class_name() == architecture.base else architecture.prefix)
     # Heads are small: always dense, and in float32.
     of_head = replace(arithmetic, precision="float32")
@@ -106,6 +122,7 @@ def build_model(
         head=architecture.heads[config.class_name()](source),
         encoder=build_encoder(architecture, config, weights, make, arithmetic, threads),
         rules=_rules(architecture, config, weights),
+        most_tokens=most_tokens,
     )
 
 
@@ -129,22 +146,23 @@ def _unsupported(what: str, supported: Iterable[str]) -> UnsupportedModelError:
 
 def _rules(architecture: Architecture, config: Config, weights: Weights) -> InputRules:
     names = architecture.embeddings
+    positions, _ = weights.shape(f"{names.position}.weight")
     return InputRules(
         vocabulary=weights.shape(f"{names.word}.weight")[0],
         types=1 if names.type is None else weights.shape(f"{names.type}.weight")[0],
-        positions=weights.shape(f"{names.position}.weight")[0],
-        number=lambda ids: architecture.positions(ids, config),
+        positions=positions,
+        number=architecture.positions(config, positions),
     )
 
 
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of sequences, the longest first, in batches of at most so many tokens."""
+def _batches(rooms: Sequence[int], most: int) -> list[list[int]]:
+    """Indices of sequences, the longest first, in batches that take at most so much room."""
     batches: list[list[int]] = []
     left = 0
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if lengths[index] > left:
+    for index in sorted(range(len(rooms)), key=lambda i: -rooms[i]):
+        if rooms[index] > left or not batches:
             batches.append([])
-            left = _MOST_TOKENS
+            left = most
         batches[-1].append(index)
-        left -= lengths[index]
+        left -= rooms[index]
     return batches

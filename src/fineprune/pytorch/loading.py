@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -32,10 +33,11 @@ def load(file: str | Path) -> PreTrainedModel:
         NativeMissingError: the engine's native part is not installed.
     """
     require_native()
-    with model_folder(Path(file)) as folder:
-        model = load_model(folder)
     planner = Planner(Arithmetic("float32", choose_instruction_set()))
-    replace_linears(model, lambda name, weight: planner.choose(name, weight).kind == "sparse")
+    # Whoever loads in inference mode gets a model like any other, which can be used outside of it.
+    with torch.inference_mode(False), model_folder(Path(file)) as folder:
+        model = load_model(folder)
+        replace_linears(model, lambda name, weight: planner.choose(name, weight).kind == "sparse")
     return model
 
 

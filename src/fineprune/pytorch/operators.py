@@ -4,47 +4,24 @@ Its inputs are tensors and nothing else, so that whatever traces, exports or sto
 it as any other operator. What the native kernel needs is prepared when a matrix is first seen.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from threading import Lock
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.multiprocessing.reductions import StorageWeakRef
 
 from fineprune.engine import _native
 from fineprune.engine.native import choose_instruction_set
+from fineprune.pytorch.prepared import Prepared
 
 _LEAST_TOKENS = 64  # for a thread of its own: one tile of the kernel
 
-_Key = tuple[int, ...]
-
-
-class _Prepared:
-    """Matrices that were prepared, for as long as the storage of their values lives."""
-
-    def __init__(self) -> None:
-        self._matrices: dict[_Key, tuple[Any, _native.Matrix]] = {}
-        self._lock = Lock()
-
-    def get(
-        self, key: _Key, values: Tensor, prepare: Callable[[], _native.Matrix]
-    ) -> _native.Matrix:
-        with self._lock:
-            # An address may be another tensor's once the storage is gone.
-            alive = {key: pair for key, pair in self._matrices.items() if not pair[0].expired()}
-            if key not in alive:
-                storage: Any = StorageWeakRef(values.untyped_storage())  # type: ignore[no-untyped-call]
-                alive[key] = storage, prepare()
-            self._matrices = alive
-            return alive[key][1]
-
-
-_prepared = _Prepared()
+_prepared = Prepared()
 
 
 @torch.library.custom_op("fineprune::sparse_linear", mutates_args=(), device_types="cpu")
@@ -65,8 +42,6 @@ def sparse_linear(
     Returns:
         Float32 of shape `(..., out)`.
     """
-    parts = (row_pointers, columns, values)
-    key = (x.shape[-1], *(number for part in parts for number in (part.data_ptr(), part._version)))
 
     def prepare() -> _native.Matrix:
         return _native.Matrix.sparse(
@@ -81,7 +56,8 @@ def sparse_linear(
         )
 
     rows = x.detach().reshape(-1, x.shape[-1]).contiguous().numpy()
-    product = _multiply(_prepared.get(key, values, prepare), rows)
+    matrix = _prepared.get(x.shape[-1], row_pointers, columns, values, prepare)
+    product = _multiply(matrix, rows)
     return torch.from_numpy(product).reshape(*x.shape[:-1], len(row_pointers) - 1)
 
 
@@ -95,9 +71,29 @@ def _multiply(matrix: _native.Matrix, rows: NDArray[np.float32]) -> NDArray[Any]
     chunks = min(torch.get_num_threads(), len(rows) // _LEAST_TOKENS)
     if chunks < 2:
         return matrix.multiply(rows)
-    return np.concatenate(list(_threads().map(matrix.multiply, np.array_split(rows, chunks))))
+    mine, *others = np.array_split(rows, chunks)
+    results = [_start(matrix, part) for part in others]
+    return np.concatenate([matrix.multiply(mine), *(result() for result in results)])
+
+
+def _start(matrix: _native.Matrix, rows: NDArray[np.float32]) -> Callable[[], NDArray[Any]]:
+    """Begins a product on another thread; what this returns waits for it."""
+    try:
+        return _threads().submit(matrix.multiply, rows).result
+    except RuntimeError:  # the system starts no more threads: whoever wants the product makes it
+        return partial(matrix.multiply, rows)
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_name_prefix="fineprune")
+
+
+def _start_anew() -> None:
+    """In a process that was forked: the threads are gone, and a lock may be held for ever."""
+    _threads.cache_clear()
+    _prepared.unlock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

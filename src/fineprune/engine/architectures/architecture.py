@@ -41,10 +41,14 @@ class ConfigKeys:
 
     heads: str = "num_attention_heads"
     activation: str = "hidden_act"
-    epsilon: str = "layer_norm_eps"
+    epsilon: str | None = "layer_norm_eps"
 
 
-Positions = Callable[[NDArray[Any], Config], NDArray[Any]]
+Numbering = Callable[[NDArray[Any]], NDArray[Any]]
+"""From token ids, `(batch, tokens)`, to rows of the position table."""
+
+NumberingMaker = Callable[[Config, int], Numbering]
+"""How a model numbers tokens, from its config and the number of rows that the table has."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,25 @@ class Architecture:
         prefix: of the encoder's tensors in a model that has a head.
         base: the class without a head, whose tensors have no prefix.
         heads: what makes a head of the model's tensors, by the name of the class.
-        positions: rows of the position table for token ids of shape `(batch, tokens)`.
+        positions: how tokens are numbered.
         layers: the list of layers.
     """
 
     prefix: str
     base: str
     heads: Mapping[str, HeadBuilder]
-    positions: Positions
+    positions: NumberingMaker
     embeddings: EmbeddingNames = EmbeddingNames()
     layers: str = "encoder.layer"
     layer: LayerNames = LayerNames()
     config: ConfigKeys = ConfigKeys()
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """How names of the encoder's tensors begin, the prefix taken off."""
+        return (
+            "embeddings.",
+            "embeddings_project.",
+            "pooler.",
+            f"{self.layers.partition('.')[0]}.",
+        )

@@ -1,21 +1,38 @@
 """How tokens are numbered: which row of the position table each of them gets."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fineprune.engine.config import Config
+from fineprune.engine.errors import UnsupportedModelError
+
+_PADDING_KEY = "pad_token_id"
 
 
-def from_zero(ids: NDArray[Any], config: Config) -> NDArray[Any]:
+def from_zero(config: Config, rows: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """A token's place in its row, padding and tokens that the mask leaves out counted in."""
-    return np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+    return lambda ids: np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
 
 
-def after_padding(ids: NDArray[Any], config: Config) -> NDArray[Any]:
-    """RoBERTa's numbers: tokens that are no padding count up from the padding token's id."""
-    padding = config.get("pad_token_id", 1)
-    counted = ids != padding
-    numbers: NDArray[Any] = np.cumsum(counted, axis=1) * counted + padding
-    return numbers
+def after_padding(config: Config, rows: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """RoBERTa's numbers: tokens that are no padding count up from the padding token's id.
+
+    Raises:
+        UnsupportedModelError: that is none that the table has a row after.
+    """
+    padding = config.setting(_PADDING_KEY, 1)
+    if not 0 <= padding < rows - 1:
+        raise UnsupportedModelError(
+            f"{_PADDING_KEY} in the model's config is {padding}; expected 0 to {rows - 2}, because "
+            f"tokens are numbered from there and the model has {rows} positions"
+        )
+
+    def number(ids: NDArray[Any]) -> NDArray[Any]:
+        counted = ids != padding
+        numbers: NDArray[Any] = np.cumsum(counted, axis=1) * counted + padding
+        return numbers
+
+    return number

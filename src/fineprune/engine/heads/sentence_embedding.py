@@ -48,7 +48,8 @@ class SentenceEmbedding(Head):
             embeddings = hidden[starts]
         if self.normalize:
             norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-            embeddings = embeddings / np.maximum(norms, 1e-12)
+            with np.errstate(invalid="ignore"):  # of infinite states: NaN says enough
+                embeddings = embeddings / np.maximum(norms, 1e-12)
         return embeddings.astype(np.float32, copy=False)
 
     def outputs(self, hidden: Floats, lengths: Tokens, mask: Mask) -> dict[str, Floats]:

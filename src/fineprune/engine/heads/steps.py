@@ -1,6 +1,5 @@
 """Linear layers one after another, each with its activation: what most heads are."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +11,11 @@ from fineprune.engine.heads.head import Floats, HeadSource
 if TYPE_CHECKING:
     from fineprune.engine._native import Matrix
 
-_erf = np.frompyfunc(math.erf, 1, 1)
-
 
 def _gelu(x: Floats) -> Floats:
-    """`x * P(X <= x)` of a standard normal X (Hendrycks and Gimpel 2016, eq. 2), exactly."""
-    exact: Floats = (0.5 * x * (1 + _erf(x / math.sqrt(2)).astype(np.float64))).astype(np.float32)
-    return exact
+    from fineprune.engine import _native
+
+    return _native.gelu(x)
 
 
 def _relu(x: Floats) -> Floats:

@@ -144,11 +144,14 @@ class _Window:
 
     def spans(self, rules: _Rules) -> Iterator[tuple[int, int, float]]:
         """First and last token and score of the best spans, best first."""
-        scores = np.tril(np.triu(np.outer(self.start, self.end)), rules.longest - 1)
-        for flat in np.argsort(-scores, axis=None, kind="stable")[: rules.count]:
-            first, last = divmod(int(flat), len(self.end))
-            if scores[first, last] > 0:
-                yield first, last, float(scores[first, last])
+        longest = min(rules.longest, len(self.end))
+        padded = np.concatenate([self.end, np.zeros(longest - 1, self.end.dtype)])
+        # scores[first, extra] is that of the span from `first` to `first + extra`.
+        scores = self.start[:, None] * np.lib.stride_tricks.sliding_window_view(padded, longest)
+        for flat in _places_of_largest(scores.ravel(), rules.count):
+            first, extra = divmod(flat, longest)
+            if scores[first, extra] > 0:
+                yield first, first + extra, float(scores[first, extra])
 
     def characters(self, first: int, last: int) -> tuple[int, int]:
         """Span of the context that two tokens and the rest of their words take."""
@@ -164,6 +167,18 @@ class _Window:
             first = int(np.flatnonzero(words == words[first])[0])
             last = int(np.flatnonzero(words == words[last])[-1])
         return self.encoding.offsets[first][0], self.encoding.offsets[last][1]
+
+
+def _places_of_largest(scores: Floats, count: int) -> list[int]:
+    """Places of the largest scores, the largest first, of equal ones the first."""
+    if count == 1:
+        return [int(scores.argmax())]
+    candidates = np.arange(len(scores))
+    if count < len(scores):
+        least = np.partition(scores, -count)[-count]
+        candidates = np.flatnonzero(scores >= least)
+    order: list[int] = candidates[np.argsort(-scores[candidates], kind="stable")][:count].tolist()
+    return order
 
 
 def _best_answers(

@@ -37,7 +37,8 @@ class Task(ABC):
 
 def softmax(logits: Floats) -> Floats:
     """Probabilities along the last axis."""
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # of infinite logits: NaN says enough
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: Floats = weights / weights.sum(axis=-1, keepdims=True)
     return probabilities
 
