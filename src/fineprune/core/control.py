@@ -37,6 +37,7 @@ class PenaltyController:
     _START = 1.0
     _GROWTH = math.log(1e4)
     _SHARE_OF_STEPS = 0.2
+    _MOST = 1e12
 
     def start(self, share: float) -> Steering:
         """The steering before the first step, from the share as it is."""
@@ -60,4 +61,5 @@ class PenaltyController:
         fallen = math.log(last.share / share)
         factor = math.exp(self._GROWTH / (self._SHARE_OF_STEPS * window))
         weight = last.penalty_weight * (factor if fallen < needed else 1 / factor)
-        return Steering(weight, share)
+        # Scores that hardly move never answer: the gradient's norm would overflow in the end.
+        return Steering(min(weight, self._MOST), share)

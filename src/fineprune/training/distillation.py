@@ -55,15 +55,20 @@ class Distillation:
 
         Args:
             student: model outputs; every value whose name ends with `logits` counts.
-            teacher: logits of the same names and shapes.
+            teacher: outputs with logits of the same names and shapes.
             attention_mask: array of shape `(batch, tokens)`, 0 for padding; None where there is
                 none.
             multi_label: whether a text has several labels.
 
         Raises:
-            TrainingError: the outputs hold no logits.
+            TrainingError: the outputs hold no logits, or the teacher's are called otherwise.
         """
         names = logit_names(student)
+        if missing := [name for name in names if name not in teacher]:
+            raise TrainingError(
+                f"the model outputs {', '.join(names)}, and the teacher {', '.join(teacher)}: "
+                f"{missing[0]} cannot be distilled; both need the same head"
+            )
         parts = [
             self._divergence_of(
                 name, student[name], teacher[name], attention_mask, multi_label=multi_label

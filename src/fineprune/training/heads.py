@@ -59,8 +59,8 @@ def require_same_labels(task: Mapping[int, str], model: Mapping[int, str], whose
         CheckpointError: number, names or order differ.
     """
     expected, found = [[names[i] for i in sorted(names)] for names in (task, model)]
-    placeholders = all(_PLACEHOLDER.fullmatch(name) for name in found)
-    if found == expected or (placeholders and len(found) == len(expected)):
+    unnamed = any(all(map(_PLACEHOLDER.fullmatch, names)) for names in (expected, found))
+    if found == expected or (unnamed and len(found) == len(expected)):
         return
     difference = (
         "the same labels in another order: set task.labels to the model's order"

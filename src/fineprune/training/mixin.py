@@ -20,7 +20,7 @@ from fineprune.pruning.finalize import finalize
 from fineprune.pruning.masks import Masks, has_masks
 from fineprune.pruning.parameters import SCORE_LEARNING_RATE, score_groups
 from fineprune.pruning.schedule import PruningSchedule
-from fineprune.training.distillation import Distillation
+from fineprune.training.distillation import Distillation, logit_names
 from fineprune.training.divergence import (
     require_finite_gradient,
     require_finite_loss,
@@ -255,7 +255,9 @@ class FinePruningMixin(_Base):
         if self._taught is not None and rows is not None:
             return self._taught.of(rows, inputs.get("attention_mask"))
         plain = {name: one for name, one in inputs.items() if name not in _NOT_FOR_A_TEACHER}
-        return cast(Mapping[str, Tensor], cast(nn.Module, self.teacher)(**plain))
+        outputs = cast(Mapping[str, Tensor], cast(nn.Module, self.teacher)(**plain))
+        logit_names(outputs)  # which refuses a head without
+        return outputs
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
