@@ -152,13 +152,16 @@ def uneven(kind: str, padding_side: str = "right") -> tuple[datasets.Dataset, An
     }
     tokenizer = make_tokenizer()
     tokenizer.padding_side = padding_side
-    collator: Any = DataCollatorWithPadding(tokenizer)
+    # In full, so that it is the same in every batch: padding on the left moves positions.
+    full: dict[str, Any] = {"padding": "max_length", "max_length": 12}
+    options = full if padding_side == "left" else {}
+    collator: Any = DataCollatorWithPadding(tokenizer, **options)
     if kind == "question-answering":
         rows["start_positions"] = [0] * EXAMPLES
         rows["end_positions"] = [1] * EXAMPLES
     elif kind == "tokens":
         rows["labels"] = [draw.integers(0, 3, n).tolist() for n in lengths]
-        collator = DataCollatorForTokenClassification(tokenizer)
+        collator = DataCollatorForTokenClassification(tokenizer, **options)
     elif kind == "regression":
         rows["labels"] = draw.random(EXAMPLES).tolist()
     else:

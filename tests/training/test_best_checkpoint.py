@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer
 
-from fineprune import Masks, PruningCallback, count, load_model
+from fineprune import Masks, PruningCallback, count, load_model, parameter_groups
 from fineprune.pruning import L0, Magnitude, Method, Movement, SoftMovement
 from fineprune.pruning.masks import has_masks
 from tests.training.loop import (
@@ -39,11 +39,11 @@ class Worse:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
-        self._evaluations = 0
+        self.evaluations = 0
 
     def __call__(self, answers: Any) -> dict[str, float]:
-        self._evaluations += 1
-        return {"kept": Masks.of(self._model).density() - 1e-3 * self._evaluations}
+        self.evaluations += 1
+        return {"kept": Masks.of(self._model).density() - 1e-3 * self.evaluations}
 
 
 def make(
@@ -69,11 +69,13 @@ def make(
         )
         return one, metric
     pruning = PruningCallback(SCHEDULE, freeze_after=freeze_after)
+    optimizer = torch.optim.AdamW(parameter_groups(model, learning_rate=1e-2))
     made = Trainer(
         model,
         arguments(folder, **settings),
         train_dataset=dataset(),
         callbacks=[*callbacks, pruning],
+        optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)),
         **options,
     )
     return made, metric
@@ -148,7 +150,8 @@ def test_a_resumed_run_forgets_no_best_at_the_final_density(tmp_path: Path) -> N
     whole.train()
     state = json.loads((tmp_path / "whole/checkpoint-10/trainer_state.json").read_text("utf-8"))
     assert state["best_global_step"] == END
-    resumed = of_magnitude("ours", tmp_path / "resumed")
+    resumed, metric = make("ours", tmp_path / "resumed", Magnitude(keep=0.2))
+    metric.evaluations = 10
     resumed.train(resume_from_checkpoint=str(tmp_path / "whole/checkpoint-10"))
     assert resumed.state.best_global_step == END
 
