@@ -103,22 +103,45 @@ class Rule(ABC, Generic[LevelT]):
         """
 
 
+@dataclass(frozen=True)
+class FractionRule(Rule[KeepFraction]):
+    """Abstract: its level is the fraction that is kept, from 1 down to `keep`.
+
+    Attributes:
+        keep: fraction of the weights kept in the end.
+    """
+
+    keep: float
+
+    @override
+    @property
+    def initial_level(self) -> KeepFraction:
+        return KeepFraction(1.0)
+
+    @override
+    @property
+    def final_level(self) -> KeepFraction:
+        return KeepFraction(self.keep)
+
+    @override
+    def level(self, value: float) -> KeepFraction:
+        return KeepFraction(value)
+
+
 @final
 @dataclass(frozen=True)
-class Ranking(Rule[KeepFraction]):
+class Ranking(FractionRule):
     """Keeps a fraction of the weights, those that rank highest.
 
     Ties go to the weight that comes first, in row-major order within a matrix and in the model's
     order over matrices, so that a mask depends on nothing but its inputs.
 
     Attributes:
-        keep: fraction of the weights kept in the end.
         scope: who competes: the weights of one matrix, of all matrices of one kind, or all.
         share_floor: where matrices compete, the least share of the density that each one keeps.
         initial_keep: fraction that the first cut leaves; fewer stay as training goes on.
     """
 
-    keep: float
     scope: Scope = "local"
     share_floor: float = 0.0
     initial_keep: float = 1.0
@@ -135,20 +158,6 @@ class Ranking(Rule[KeepFraction]):
             raise ValueError(
                 f"initial_keep must be above 0 and at most 1, found {self.initial_keep}"
             )
-
-    @override
-    @property
-    def initial_level(self) -> KeepFraction:
-        return KeepFraction(1.0)
-
-    @override
-    @property
-    def final_level(self) -> KeepFraction:
-        return KeepFraction(self.keep)
-
-    @override
-    def level(self, value: float) -> KeepFraction:
-        return KeepFraction(value)
 
     @override
     def settle(self, matrices: Sequence[Ranked], level: KeepFraction) -> list[Settled]:
@@ -330,35 +339,16 @@ class OpenGates(Gates[ScoreCut]):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ShiftedGates(Gates[KeepFraction]):
+class ShiftedGates(FractionRule, Gates[KeepFraction]):
     """Shifts all gates together until as many are open as are to be kept.
 
     The shift sets in with the square of the way to the final fraction: at first the penalty has to
     close gates, and in the end the shift makes the density exact.
-
-    Attributes:
-        keep: fraction of the weights kept in the end.
     """
-
-    keep: float
 
     def __post_init__(self) -> None:
         if not 0 < self.keep < 1:
             raise ValueError(f"keep must be above 0 and below 1, found {self.keep}")
-
-    @override
-    @property
-    def initial_level(self) -> KeepFraction:
-        return KeepFraction(1.0)
-
-    @override
-    @property
-    def final_level(self) -> KeepFraction:
-        return KeepFraction(self.keep)
-
-    @override
-    def level(self, value: float) -> KeepFraction:
-        return KeepFraction(value)
 
     @override
     def overall_level(
