@@ -71,6 +71,8 @@ class Pruner:
         self._penalty: Schedule = method.penalty_schedule(begin=begin, end=end)
         self._freeze_step = _freeze_step(self._window[1], total_steps, freeze_after)
         self._step = step
+        if self._is_frozen():
+            self._freeze()
         self._start()
 
     @property
@@ -122,7 +124,7 @@ class Pruner:
         else:
             self.masks.apply_in_place()
             self.masks.mark_fresh()
-        if self._freeze_step is not None and self._step >= self._freeze_step:
+        if self._is_frozen():
             self._freeze()
         self._steer()
         self.masks.draw(self._step)
@@ -137,6 +139,10 @@ class Pruner:
         if method.controller is not None and self._step == 0:
             self.masks.steering = method.controller.start(self._share())
         self.masks.draw(self._step)
+
+    def _is_frozen(self) -> bool:
+        """Whether masks stay as they are from this step on."""
+        return self._freeze_step is not None and self._step >= self._freeze_step
 
     def _is_due(self) -> bool:
         """Whether the masks are made anew at this step."""
