@@ -31,8 +31,8 @@ class Matrix {
   virtual void multiply(std::span<const float> input, int tokens,
                         std::span<float> output) const = 0;
 
-  /// Least seconds of one multiplication of `tokens` tokens that already lie in tiles, after one that
-  /// does not count. What disturbs a measurement makes it longer, never shorter.
+  /// Least seconds of CPU of one multiplication of `tokens` tokens that already lie in tiles, after one
+  /// that does not count. What disturbs a measurement makes it longer, never shorter.
   virtual double seconds(int tokens, int repeats) const = 0;
 
  protected:

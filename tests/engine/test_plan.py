@@ -43,10 +43,10 @@ class FakeArithmetic:
 
 
 def disturbed(seed: int) -> Iterator[float]:
-    """A measurement takes up to 3% longer than it should, and every third one up to three times."""
+    """A measurement takes up to 3% longer than it should, and every third one up to 1.5 times."""
     random = np.random.default_rng(seed)
     while True:
-        yield 1 + 0.03 * random.random() + (2 * random.random() if random.random() < 0.3 else 0)
+        yield 1 + 0.03 * random.random() + (0.5 * random.random() if random.random() < 0.3 else 0)
 
 
 def matrix(density: float = 0.5) -> SparseTensor:

@@ -92,7 +92,7 @@ class Matrix:
         """Measure one multiplication of `tokens` tokens that already lie in tiles, on one thread.
 
         Returns:
-            The least of `repeats`, in seconds, after one that does not count.
+            The least of `repeats`, in seconds of CPU, after one that does not count.
         """
 
 @final

@@ -22,9 +22,9 @@ MEASURED_TOKENS = 64
 """How many tokens a measured multiplication has: one or two tiles, as inside of the encoder."""
 
 _REPEATS = 2  # of a measurement, of which the least counts
-# So many times as long is clear after the first, second, third round of measurements: what disturbs
-# a short one may make it several times as long. The last round decides.
-_CLEAR = (4.0, 2.0, 1.0)
+# So many times as long is clear after the first, second, third round of measurements. The last one
+# decides. Time that other processes take is not counted; that they empty the caches is.
+_CLEAR = (2.0, 1.4, 1.0)
 _MARGIN = 1.1  # so many times as fast must dense be: it takes more memory; and plans are stable
 
 
