@@ -15,7 +15,7 @@ from fineprune.tasks.base import Split
 from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import evaluation_arguments
 from fineprune.training.heads import require_head
-from fineprune.training.models import load_tokenizer
+from fineprune.training.models import load_tokenizer, require_padding
 from fineprune.training.recipe import Recipe
 from fineprune.training.task_trainer import TaskTrainer
 from fineprune.wording import listed
@@ -61,6 +61,7 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
     model = load_model(folder)
     task = load_task(recipe.task)
     tokenizer = load_tokenizer(str(folder))
+    require_padding(tokenizer, str(folder))
     require_head(model, task.head, f"the model {str(folder)!r}")
     sets = task.evaluation_sets(tokenizer, split)
     with TemporaryDirectory() as scratch:

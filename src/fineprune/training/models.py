@@ -17,6 +17,7 @@ from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.targets import find_blocks
 from fineprune.tasks.base import Head
 from fineprune.training.heads import require_head
+from fineprune.wording import listed
 
 _PACKAGE = "package:"
 
@@ -57,6 +58,21 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         if tokenizer.get_vocab().keys() <= set(tokenizer.all_special_tokens):
             raise ValueError("its vocabulary is empty")
     return cast(PreTrainedTokenizerBase, tokenizer)
+
+
+def require_padding(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Checks that a tokenizer can make texts of one length.
+
+    Raises:
+        CheckpointError: it has no padding token.
+    """
+    if tokenizer.pad_token is None:
+        known = [str(token) for token in tokenizer.all_special_tokens]
+        raise CheckpointError(
+            f"{name}: its tokenizer has no padding token, which batches need; set pad_token in its "
+            f"tokenizer_config.json to a token that it has"
+            f"{f' (among its special ones: {listed(known)})' if known else ''}"
+        )
 
 
 def load_with_head(name: str, head: Head) -> PreTrainedModel:

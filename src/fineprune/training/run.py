@@ -26,6 +26,7 @@ from fineprune.training.models import (
     load_teacher,
     load_tokenizer,
     load_with_head,
+    require_padding,
     require_same_tokens,
 )
 from fineprune.training.precision import fastest_precision
@@ -97,6 +98,7 @@ class _Prepared:
 def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     settings = recipe.training
     tokenizer = load_tokenizer(recipe.model)
+    require_padding(tokenizer, recipe.model)
     features = task.training_features(tokenizer)
     steps = math.ceil(math.ceil(len(features) / settings.batch_size) * settings.epochs)
     recipe.check_schedules(settings.max_steps or steps)

@@ -53,7 +53,8 @@ class QuestionAnswering(Task):
     windows: WindowShape
     rules: AnswerRules
     notes: tuple[str, ...] = ()
-    head: Head = field(default=Head("AutoModelForQuestionAnswering"), init=False)
+    # Start and end, however many labels the encoder's last task had.
+    head: Head = field(default=Head("AutoModelForQuestionAnswering", {"num_labels": 2}), init=False)
     metric: str = field(default="f1", init=False)
 
     @property
