@@ -10,6 +10,9 @@ from transformers import PreTrainedModel
 from fineprune import Pruner, parameter_groups
 from tests.training.loop import BEGIN, END, METHODS, SCHEDULE, STEPS, dataset, masked, plain
 
+# PyTorch's own tracer makes an instance of every autograd function that it meets.
+pytestmark = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+
 ROWS = {name: torch.tensor(values) for name, values in dataset()[:8].items()}
 
 

@@ -11,7 +11,7 @@ HEADS: dict[Kind, Head] = {
         "AutoModelForSequenceClassification", {"num_labels": 3, "id2label": dict(enumerate(LABELS))}
     ),
     "regression": Head("AutoModelForSequenceClassification", {"num_labels": 1}),
-    "question-answering": Head("AutoModelForQuestionAnswering"),
+    "question-answering": Head("AutoModelForQuestionAnswering", {"num_labels": 2}),
 }
 
 
