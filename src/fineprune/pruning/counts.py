@@ -89,7 +89,7 @@ def _count_kept(model: nn.Module, masks: Masks) -> Counts:
 
 def _count_nonzero(model: nn.Module) -> Counts:
     names: dict[Tensor, str] = {}
-    note = note_of(model, FINALIZED_KEY) or note_of(model)
+    note = note_of(model) or note_of(model, FINALIZED_KEY)
     patterns = {"include": note.include, "exclude": note.exclude} if note else {}
     for target in find_targets(model, **patterns):
         # Layers that share a weight are one matrix, under the name of the first.

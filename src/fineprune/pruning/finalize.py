@@ -10,7 +10,7 @@ from torch import nn
 from fineprune.errors import CheckpointError
 from fineprune.files import new_folder
 from fineprune.pruning.attach import detach
-from fineprune.pruning.attach_note import FINALIZED_KEY, note_of
+from fineprune.pruning.attach_note import FINALIZED_KEY, erase_note, note_of
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import count
 from fineprune.pruning.mask import applied
@@ -52,6 +52,7 @@ def finalize(model: Model) -> Model:
     notes = [(inner, note_of(inner)) for inner in pretrained_models(model)]
     detach(model)
     for inner, note in notes:
+        erase_note(inner, FINALIZED_KEY)  # of a pruning before this one
         if note is not None and (note.include or note.exclude):
             note.write(inner, FINALIZED_KEY)
     return model
