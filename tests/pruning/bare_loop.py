@@ -19,9 +19,9 @@ from fineprune.pruning import (
 )
 from tests.models import BERT, VOCABULARY
 
-STEPS = 40
+STEPS = 30
 SCHEDULE = PruningSchedule(warmup_steps=0.1, initial_warmup=0.5, final_warmup=4)
-BEGIN, END = 2, 24
+BEGIN, END = 2, 18
 
 MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from fineprune.pruning import (
     attach,
     count,
     finalize,
+    load_model,
 )
 from tests.models import ARCHITECTURES, BERT, Architecture, in_blocks, mask_at_random
 
@@ -161,3 +163,40 @@ def test_zeros_of_either_sign_are_pruned() -> None:
 def test_a_model_with_nothing_to_count_is_refused() -> None:
     with pytest.raises(TargetError, match="Linear has no weights to prune"):
         count(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude"),
+    [
+        (["bert.pooler.dense"], []),
+        ([], ["*.query", "*.layer.1.*"]),
+        (["classifier"], ["*.intermediate.dense"]),
+    ],
+)
+def test_finalizing_changes_no_count_whatever_was_prunable(
+    include: list[str], exclude: list[str], tmp_path: Path
+) -> None:
+    model = BERT.build()
+    masks = attach(model, Movement(keep=0.1), include=include, exclude=exclude)
+    for scores in masks.scores():
+        nn.init.normal_(scores)
+    masks.set_level(KeepFraction(0.1))
+    masked = count(model)
+    for folder in ("masked", "finalized"):
+        model.save_pretrained(tmp_path / folder)
+        plain = type(model).from_pretrained(tmp_path / folder)
+        assert count(plain) == count(load_model(tmp_path / folder)) == masked
+        if folder == "masked":
+            finalize(model)
+            assert count(model) == masked
+
+
+def test_of_two_prunings_the_later_says_what_is_prunable(tmp_path: Path) -> None:
+    model = BERT.build()
+    mask_at_random(model, Movement(keep=0.3), include=("bert.pooler.dense",))
+    finalize(model)
+    mask_at_random(model, Movement(keep=0.2), include=("classifier",))
+    model.save_pretrained(tmp_path)
+    plain = type(model).from_pretrained(tmp_path)
+    assert count(plain).matrices.keys() == count(model).matrices.keys()
+    assert "classifier.weight" in count(plain).matrices

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from fineprune.errors import TargetError
-from fineprune.pruning import Magnitude, Masks, Method, Movement, attach, finalize
+from fineprune.pruning import Magnitude, Masks, Method, Movement, attach, count, finalize
 from fineprune.pruning.masks import has_masks
 from tests.models import BERT, METHODS, Architecture, in_blocks, logits, mask_at_random
 
@@ -164,3 +164,35 @@ def test_there_must_be_masks_to_apply() -> None:
     model = BERT.build()
     with pytest.raises(TargetError, match="BertForSequenceClassification has no masks"):
         finalize(model)
+
+
+def test_the_config_says_what_was_prunable_where_that_is_not_the_usual(tmp_path: Path) -> None:
+    model = BERT.build()
+    mask_at_random(model, Movement(keep=0.3), include=("bert.pooler.dense",))
+    config = json.loads(
+        (saved(finalize(model), tmp_path) / "config.json").read_text(encoding="utf-8")
+    )
+    assert "pruning" not in config
+    assert config["pruned"]["include"] == ["bert.pooler.dense"]
+
+
+def test_pruning_once_more_says_anew_what_was_prunable() -> None:
+    model = BERT.build()
+    mask_at_random(model, Movement(keep=0.3), include=("bert.pooler.dense",))
+    finalize(model)
+    mask_at_random(model, Movement(keep=0.2))
+    kept = Masks.of(model).kept()
+    finalize(model)
+    assert not hasattr(model.config, "pruned")
+    assert {name: one.kept for name, one in count(model).matrices.items()} == kept
+
+
+def test_frozen_masks_are_finalized_to_what_they_computed(method: Method[Any]) -> None:
+    model = BERT.build()
+    masks = mask_at_random(model, method)
+    answer, kept = logits(model), sum(masks.kept().values())
+    masks.freeze()
+    finalize(model)
+    assert not has_masks(model)
+    assert torch.equal(logits(model), answer)
+    assert count(model).kept == kept

@@ -1,4 +1,5 @@
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from fineprune.core.control import Steering
 from fineprune.errors import TargetError
 from fineprune.pruning import (
     L0,
+    Fisher,
     KeepFraction,
     Level,
     Magnitude,
@@ -122,6 +125,9 @@ def test_kept_and_density_count_the_multipliers(method: Method[Any]) -> None:
     ("method", "level"),
     [
         (Magnitude(), ScoreCut(0.1)),
+        (Fisher(), ScoreCut(0.1)),
+        (SoftMovement(keep=0.1), ScoreCut(0.1)),
+        (L0(keep=0.1), ScoreCut(0.1)),
         (Movement(), ScoreCut(0.1)),
         (SoftMovement(final_lambda=1.0), KeepFraction(0.1)),
         (Threshold(), KeepFraction(0.1)),
@@ -237,7 +243,19 @@ def test_floors_that_bind_are_named() -> None:
     assert masks.kept() == {"0.weight": 3, "1.weight": 400, "2.weight": 3}
 
 
-@pytest.mark.parametrize("name", ["magnitude", "movement", "global movement", "l0"])
+def test_a_share_of_the_density_is_a_floor_too() -> None:
+    model = layers(3)
+    masks = attach(model, Movement(keep=0.1, scope="global", share_floor=0.5), include=["*"])
+    for scores, value in zip(masks.scores(), (-1.0, 1.0, 0.0), strict=True):
+        nn.init.constant_(scores, value)
+    masks.set_level(KeepFraction(0.2))
+    assert masks.kept() == {"0.weight": 10, "1.weight": 40, "2.weight": 10}
+    assert masks.at_floor() == {"0.weight", "2.weight"}
+    masks.set_level(KeepFraction(1.0))
+    assert masks.at_floor() == set()
+
+
+@pytest.mark.parametrize("name", ["magnitude", "movement", "global movement", "fisher", "l0"])
 def test_methods_without_a_floor_are_never_at_it(name: str) -> None:
     masks = mask_at_random(BERT.build(), METHODS[name])
     assert masks.at_floor() == set()
@@ -288,3 +306,132 @@ def test_masks_survive_a_cast(method: Method[Any]) -> None:
 def test_masks_are_as_deterministic_as_their_inputs(method: Method[Any]) -> None:
     masks, again = (mask_at_random(BERT.build(), method) for _ in range(2))
     assert_equal_masks(masks, again)
+
+
+# Masks are state.
+
+
+def test_a_mask_stays_until_it_is_made_anew() -> None:
+    model = BERT.build()
+    masks = mask_at_random(model, Movement(keep=0.3))
+    before = logits(model)
+    for scores in masks.scores():
+        nn.init.normal_(scores)
+    assert torch.equal(logits(model), before)
+    masks.update(KeepFraction(0.3))
+    assert not torch.equal(logits(model), before)
+
+
+def test_fisher_sets_what_it_prunes_to_zero() -> None:
+    model = BERT.build()
+    masks = mask_at_random(model, Fisher(keep=0.3))
+    assert {int(torch.count_nonzero(one.weight)) for one in masks} == set(masks.kept().values())
+    with torch.no_grad():
+        for one in masks:
+            one.weight.add_(1)  # as a step of an optimizer moves them
+    masks.apply_in_place()
+    for one in masks:
+        assert torch.equal(one.weight != 0, one.mask.kept)
+
+
+def test_the_same_step_of_the_same_run_draws_the_same_gates() -> None:
+    model, other = BERT.build().train(), BERT.build().train()
+    masks, twins = mask_at_random(model, METHODS["l0"]), mask_at_random(other, METHODS["l0"])
+    torch.manual_seed(7)
+    masks.draw(3)
+    drawn = [one.mask(one.weight) for one in masks]
+    torch.rand(10)  # whatever else is drawn meanwhile
+    twins.draw(3)
+    for one, expected in zip(twins, drawn, strict=True):
+        assert torch.equal(one.mask(one.weight), expected)
+    # Not the same noise for each matrix.
+    assert not torch.equal(drawn[0] == 0, drawn[1] == 0)
+
+
+@pytest.mark.parametrize(("seed", "step"), [(7, 4), (8, 3)])
+def test_another_step_or_seed_draws_others(seed: int, step: int) -> None:
+    masks = mask_at_random(BERT.build().train(), METHODS["l0"])
+    torch.manual_seed(7)
+    masks.draw(3)
+    drawn = [one.mask(one.weight) for one in masks]
+    torch.manual_seed(seed)
+    masks.draw(step)
+    for one, other in zip(masks, drawn, strict=True):
+        assert not torch.equal(one.mask(one.weight), other)
+
+
+def test_drawing_leaves_the_random_numbers_of_others_alone() -> None:
+    masks = mask_at_random(BERT.build().train(), METHODS["l0"])
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    masks.draw(3)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_evaluation_does_not_see_what_was_drawn() -> None:
+    model = BERT.build()
+    masks = mask_at_random(model, METHODS["l0"])
+    before = logits(model)
+    masks.draw(1)
+    assert torch.equal(logits(model), before)
+
+
+def test_frozen_masks_compute_what_they_did(method: Method[Any]) -> None:
+    model = BERT.build()
+    masks = mask_at_random(model, method)
+    masks.draw(0)
+    answer, kept, level = logits(model), masks.kept(), masks.level
+    masks.freeze()
+    assert masks.frozen
+    assert masks.scores() == []
+    assert masks.penalty() is None
+    assert torch.equal(logits(model), answer)
+    masks.freeze()  # once more
+    masks.draw(1)
+    masks.update(method.level(0.9))  # which nothing follows any longer
+    assert torch.equal(logits(model), answer)
+    assert masks.kept() == kept
+    assert masks.level == level
+    for one in masks:
+        assert (one.weight[~one.mask.kept] == 0).all()
+
+
+def test_shared_weights_are_masked_drawn_and_frozen_once(method: Method[Any]) -> None:
+    [albert] = [one for one in ARCHITECTURES if one.name == "albert"]
+    model = albert.build()
+    masks = mask_at_random(model, method)
+    expected = [one.weight * one.multiplier() for one in masks]
+    masks.draw(0)
+    masks.freeze()
+    for one, weight in zip(masks, expected, strict=True):
+        assert torch.equal(one.weight, weight)
+
+
+def test_layers_that_share_a_weight_say_so() -> None:
+    first, second = nn.Linear(3, 3), nn.Linear(3, 3)
+    second.weight = first.weight
+    assert attach(nn.Sequential(first, second), Movement(), include=["*"]).share_weights
+    assert not attach(layers(2), Movement(), include=["*"]).share_weights
+
+
+def test_steering_is_that_of_all_masks_and_comes_back() -> None:
+    model, other = BERT.build(), BERT.build()
+    masks, fresh = attach(model, L0(keep=0.1)), attach(other, L0(keep=0.1))
+    masks.steering = Steering(17.5, 0.625)
+    assert masks.steering == Steering(17.5, 0.625)
+    other.load_state_dict(model.state_dict())
+    assert fresh.steering == Steering(17.5, 0.625)
+    assert attach(BERT.build(), Movement()).steering is None
+
+
+def test_scopes_that_compete_by_kind_do_so_in_a_model() -> None:
+    masks = mask_at_random(BERT.build(), Movement(keep=0.1, scope="kind"))
+    masks.set_level(KeepFraction(0.3))
+    kept: dict[str, int] = defaultdict(int)
+    sizes: dict[str, int] = defaultdict(int)
+    for one in masks:
+        kept[one.mask.kind] += one.mask.count
+        sizes[one.mask.kind] += one.weight.numel()
+    assert len(kept) == 6
+    assert kept == {kind: int(0.3 * size) for kind, size in sizes.items()}

@@ -404,7 +404,7 @@ RULES: list[Rule] = [  # type: ignore[type-arg]
 ]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
 def test_a_rule_neither_changes_nor_keeps_what_it_is_given(rule: Rule) -> None:  # type: ignore[type-arg]
     ranked = learned()
     before = [one.importance.clone() for one in ranked]
