@@ -149,7 +149,13 @@ void test_forks(std::mt19937& random) {
   const std::vector<float> expected = states(*encoder, work);
   std::atomic<bool> stop = false;
   std::vector<std::thread> callers;
-  for (int caller = 0; caller < 2; ++caller)
+#ifdef __SANITIZE_ADDRESS__
+  // The sanitizer's allocator takes no locks at a fork, so that a child may find one held for ever.
+  const int inside = 0;
+#else
+  const int inside = 2;
+#endif
+  for (int caller = 0; caller < inside; ++caller)
     callers.emplace_back([&] {
       while (!stop) states(*encoder, work);
     });
