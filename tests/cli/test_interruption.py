@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fineprune.training.trainer import FinePruningTrainer
+from fineprune.training.task_trainer import TaskTrainer
 from tests.cli.conftest import Command
 from tests.workspace import Workspace
 
@@ -27,15 +27,15 @@ def test_ctrl_c_and_resume(
     recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
     values = workspace.recipe(pruning__method={"name": "movement"}, training__save_every=5)
     recipe.write_text(yaml.safe_dump(values), encoding="utf-8")
-    step = FinePruningTrainer.training_step
+    step = TaskTrainer.training_step
 
-    def interrupted(trainer: FinePruningTrainer, *args: Any, **kwargs: Any) -> Any:
+    def interrupted(trainer: TaskTrainer, *args: Any, **kwargs: Any) -> Any:
         if trainer.state.global_step == 7:
             signal.raise_signal(signal.SIGINT)
         return step(trainer, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(FinePruningTrainer, "training_step", interrupted)
+        patch.setattr(TaskTrainer, "training_step", interrupted)
         stopped = fineprune("train", recipe, "--output", run)
     assert stopped.code == 130
     assert stopped.err.splitlines()[-1] == "fineprune: stopped"

@@ -69,5 +69,5 @@ def test_reference_tells_defaults_and_choices() -> None:
     reference = recipe_reference()
     assert "| `model` | required |" in reference
     assert "| `keep` | `0.1` | fraction of the weights kept in the end. |" in reference
-    assert "| `final_lambda` | required |" in reference
-    assert "One of `local`, `global`." in reference
+    assert "| `final_lambda` |  | weight of the penalty" in reference
+    assert "One of `local`, `kind`, `global`." in reference

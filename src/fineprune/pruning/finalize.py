@@ -13,8 +13,8 @@ from fineprune.pruning.attach import detach
 from fineprune.pruning.attach_note import FINALIZED_KEY, erase_note, note_of
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import count
-from fineprune.pruning.mask import applied
 from fineprune.pruning.masks import Masks, has_masks, pretrained_models
+from fineprune.pruning.sharding import multiply_in_place
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -48,7 +48,7 @@ def finalize(model: Model) -> Model:
     """
     for one in Masks.of(model):
         # In the weight's own precision, as the masked layer multiplies.
-        one.weight.copy_(applied(one.weight, one.multiplier()))
+        multiply_in_place(one.weight, one.multiplier())
     notes = [(inner, note_of(inner)) for inner in pretrained_models(model)]
     detach(model)
     for inner, note in notes:

@@ -11,6 +11,7 @@ from fineprune.errors import TrainingError
 from fineprune.pruning.fused import count_fused_steps
 from fineprune.pruning.levels import Level
 from fineprune.pruning.methods import Matrix, Method, Settled
+from fineprune.pruning.sharding import multiply_in_place, whole
 
 _MOMENT_DECAY = 0.99
 """Of an own running mean of squared gradients: it spans some hundred steps."""
@@ -111,7 +112,8 @@ class Mask(nn.Module):
     @torch.no_grad()
     def multiplier(self, weight: Tensor) -> Tensor:
         """What multiplies `weight` in eval mode: boolean, or gates from 0 to 1."""
-        return self.method.multiplier(self.scores, self.kept, self._level)
+        scores = None if self.scores is None else whole(self.scores)
+        return self.method.multiplier(scores, self.kept, self._level)
 
     def take(self, settled: Settled) -> None:
         """Takes over what was decided for this matrix."""
@@ -147,7 +149,7 @@ class Mask(nn.Module):
     def freeze(self, weight: Tensor) -> None:
         """Fixes the mask: multiplies the weight in place, and lets the scores go."""
         if not self.frozen:
-            weight.copy_(applied(weight, self.multiplier(weight)))
+            multiply_in_place(weight, self.multiplier(weight))
         self.scores, self._drawn, self.frozen = None, None, True
 
     def extra_repr(self) -> str:

@@ -14,7 +14,7 @@ from fineprune.errors import TargetError, TrainingError
 from fineprune.pruning.levels import Level
 from fineprune.pruning.mask import Mask
 from fineprune.pruning.methods import Matrix, Method
-from fineprune.pruning.sharding import keep_in_place, whole
+from fineprune.pruning.sharding import multiply_in_place, whole
 
 
 @final
@@ -155,7 +155,7 @@ class Masks:
         """Sets pruned weights to zero, where the method does that, after a step moved them."""
         for one in self:
             if one.mask.prunes_in_place:
-                keep_in_place(one.weight, one.mask.kept)
+                multiply_in_place(one.weight, one.mask.kept)
 
     def mark_fresh(self) -> None:
         """Says that the masks were moved after the last change of scores and weights."""

@@ -12,16 +12,19 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def keep_in_place(weight: Tensor, kept: Tensor) -> None:
-    """Sets what is not kept to zero in place, on every process in its own part.
+def multiply_in_place(weight: Tensor, multiplier: Tensor) -> None:
+    """Multiplies a weight by a mask or by gates in place, on every process in its own part.
 
     Args:
         weight: array of shape `(out, in)`.
-        kept: boolean array of the same shape, whole on every process.
+        multiplier: array of the same shape, whole on every process: boolean, or gates from 0 to 1.
     """
     if isinstance(weight, DTensor):
         mesh: Any = weight.device_mesh
-        everywhere = DTensor.from_local(kept, mesh, [Replicate()] * mesh.ndim)
-        kept = everywhere.redistribute(mesh, weight.placements).to_local()
+        everywhere = DTensor.from_local(multiplier, mesh, [Replicate()] * mesh.ndim)
+        multiplier = everywhere.redistribute(mesh, weight.placements).to_local()
         weight = weight.to_local()
-    torch.where(kept, weight, weight.new_zeros(()), out=weight)
+    if multiplier.dtype == torch.bool:
+        torch.where(multiplier, weight, weight.new_zeros(()), out=weight)
+    else:
+        weight.mul_(multiplier.to(weight.dtype))

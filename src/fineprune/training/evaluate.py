@@ -17,6 +17,7 @@ from fineprune.training.arguments import evaluation_arguments
 from fineprune.training.heads import require_head
 from fineprune.training.models import load_tokenizer, require_padding
 from fineprune.training.recipe import Recipe
+from fineprune.training.run_folder import RECIPE_FILE, precision_of
 from fineprune.training.task_trainer import TaskTrainer
 from fineprune.wording import listed
 
@@ -67,7 +68,7 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
     with TemporaryDirectory() as scratch:
         trainer = TaskTrainer(
             model,
-            evaluation_arguments(recipe.training, Path(scratch)),
+            evaluation_arguments(_as_trained(recipe, folder).training, Path(scratch)),
             evaluation_sets=sets,
             data_collator=DataCollatorWithPadding(tokenizer),
         )
@@ -79,3 +80,12 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
         density=count(model).density,
         predictions=trainer.predictions(logits),
     )
+
+
+def _as_trained(recipe: Recipe, model: Path) -> Recipe:
+    """The recipe in the precision that the model's own run chose, where it leaves that open."""
+    if recipe.training.precision == "auto":
+        for folder in (model, model.parent):  # a run or what was finalized of it, or a checkpoint
+            if (folder / RECIPE_FILE).is_file():
+                return recipe.with_precision(precision_of(folder))
+    return recipe
