@@ -123,6 +123,13 @@ def test_sharded_as_in_one_process(
     for one in masks:
         assert torch.equal(first.pop(f"kept.{one.name}"), one.mask.kept), one.name
     expected = state(model)
+    if freeze_after is not None:  # `fully_shard` puts scores back that were released
+        first = {key: value for key, value in first.items() if not key.endswith(".scores")}
     assert first.keys() == expected.keys()
-    torch.testing.assert_close(first, expected, rtol=1e-3, atol=1e-5)
+    # The softmax of attention takes no notice of a key's bias: its gradient is rounding alone, which
+    # Adam divides by its own size.
+    told = {key for key in expected if not key.endswith("key.bias")}
+    assert len(expected) - len(told) == len(model.base_model.encoder.layer)
+    for key in told:
+        torch.testing.assert_close(first[key], expected[key], rtol=1e-3, atol=1e-5)
     assert finalize(model) is model

@@ -112,8 +112,7 @@ class Mask(nn.Module):
     @torch.no_grad()
     def multiplier(self, weight: Tensor) -> Tensor:
         """What multiplies `weight` in eval mode: boolean, or gates from 0 to 1."""
-        scores = None if self.scores is None else whole(self.scores)
-        return self.method.multiplier(scores, self.kept, self._level)
+        return self.method.multiplier(self._all_scores(), self.kept, self._level)
 
     def take(self, settled: Settled) -> None:
         """Takes over what was decided for this matrix."""
@@ -124,7 +123,7 @@ class Mask(nn.Module):
 
     def draw(self, generator: torch.Generator) -> None:
         """Draws what the next training step takes at random, if the method has such things."""
-        self._drawn = self.method.draw(self.scores, self._level, generator)
+        self._drawn = self.method.draw(self._all_scores(), self._level, generator)
 
     def mark_fresh(self) -> None:
         """Says that the mask was moved after the last change of scores and weights."""
@@ -155,6 +154,10 @@ class Mask(nn.Module):
     def extra_repr(self) -> str:
         """The method and the level, for `print(model)`."""
         return f"{self.method}, level={self.level}{', frozen' if self.frozen else ''}"
+
+    def _all_scores(self) -> Tensor | None:
+        """The scores, of which this process may hold a part, as a whole."""
+        return None if self.scores is None else whole(self.scores)
 
     def _require_fresh(self, weight: Tensor) -> None:
         # An optimizer's step shows in the version of what it changed. What is first seen after the

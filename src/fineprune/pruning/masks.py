@@ -186,12 +186,16 @@ class Masks:
 
     def scores(self) -> list[nn.Parameter]:
         """The scores of each matrix; empty if the method learns none, or once masks are frozen."""
-        return [one.mask.scores for one in self if one.mask.scores is not None]
+        # (What shards a model puts parameters back that were taken away, so that frozen is asked too.)
+        return [
+            one.mask.scores for one in self if one.mask.scores is not None and not one.mask.frozen
+        ]
 
     def penalty(self) -> Tensor | None:
         """The method's penalty over all matrices: a scalar with gradient, or None."""
         scores = self.scores()
-        return self.method.penalty(scores) if scores else None
+        penalty = self.method.penalty(scores) if scores else None
+        return None if penalty is None else whole(penalty)
 
     @property
     def steering(self) -> Steering | None:
