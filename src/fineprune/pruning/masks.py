@@ -186,7 +186,7 @@ class Masks:
 
     def scores(self) -> list[nn.Parameter]:
         """The scores of each matrix; empty if the method learns none, or once masks are frozen."""
-        # (What shards a model puts parameters back that were taken away, so that frozen is asked too.)
+        # What shards a model puts parameters back that were taken away: so frozen is asked too.
         return [
             one.mask.scores for one in self if one.mask.scores is not None and not one.mask.frozen
         ]
