@@ -236,6 +236,17 @@ def test_nothing_changes_where_sampling_begins(size: int) -> None:
     assert kth_largest(tensors([values]), 1000).item() == np.sort(values)[size - 1000]
 
 
+@pytest.mark.parametrize("sampled", [-9.0, 9.0])
+def test_a_sample_that_misleads_is_found_out(sampled: float) -> None:
+    # A sample of every third value sees none of the others.
+    values = normal(np.random.default_rng(3), MANY)
+    values[::3] += np.float32(sampled)
+    descending = np.sort(values)[::-1]
+    ks = [1, 1000, MANY // 3, MANY // 2, 2 * MANY // 3, *range(MANY - 600, MANY + 1, 7)]
+    for k in ks:
+        assert kth_largest(tensors([values]), k).item() == descending[k - 1], k
+
+
 # Floors.
 
 
