@@ -126,8 +126,8 @@ def test_sharded_as_in_one_process(
     if freeze_after is not None:  # `fully_shard` puts scores back that were released
         first = {key: value for key, value in first.items() if not key.endswith(".scores")}
     assert first.keys() == expected.keys()
-    # The softmax of attention takes no notice of a key's bias: its gradient is rounding alone, which
-    # Adam divides by its own size.
+    # The softmax of attention takes no notice of a key's bias: its gradient is rounding alone,
+    # which Adam divides by its own size.
     told = {key for key in expected if not key.endswith("key.bias")}
     assert len(expected) - len(told) == len(model.base_model.encoder.layer)
     for key in told:
