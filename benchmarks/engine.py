@@ -4,6 +4,7 @@
     python benchmarks/engine.py rivals [--deepsparse-python PYTHON] [--json]
     python benchmarks/engine.py parts
     python benchmarks/engine.py sweeps
+    python benchmarks/engine.py callers
 
 BERT-base in shape, with random weights of which 6% of each layer's are kept at random. Engines run
 in processes of their own and take turns; times are medians. DeepSparse needs an environment of its
@@ -15,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -276,6 +278,58 @@ def loading(file: Path, rounds: int, threads: int) -> Table:
     for timing in served.timings:
         one.add_row(f"memory after {timing.shape}, MB", f"{timing.resident_bytes / 1e6:.0f}")
     return one
+
+
+# Callers at the same time.
+
+
+@app.command()
+def callers(*, rounds: Rounds = 7, threads: Threads = THREADS) -> None:
+    """Runs a second of one engine, by how many Python threads call it, beside one of one thread.
+
+    Where other programs take the CPUs, CPU time a run tells more: where it stays the same, callers
+    do not hold each other up.
+    """
+    shape = Shape(1, 64)
+    with packed(sizes=bert_base.MINILM) as file:
+        alone, shared = Engine(file, 1), Engine(file, threads)
+    cases = [(alone, 1), *((shared, count) for count in (1, 2, 4, 8))]
+    found: list[list[tuple[float, float]]] = [[] for _ in cases]
+    for number in range(rounds + 1):
+        for (engine, count), mine in zip(cases, found, strict=True):
+            if number:  # the first is warm-up
+                mine.append(rate_of(running(engine, shape), count))
+            else:
+                engine.run([[5]])
+    one = table(
+        f"MiniLM, 6 layers of 384, {shape} tokens",
+        "threads", "callers", "runs/s", "times", "CPU ms a run", "times",
+    )  # fmt: skip
+    for (engine, count), mine in zip(cases, found, strict=True):
+        pairs = list(zip(mine, found[0], strict=True))
+        cells = []
+        for place in (0, 1):
+            number_of = statistics.median(each[place] for each in mine)
+            times = statistics.median(each[place] / first[place] for each, first in pairs)
+            cells += [f"{number_of:.2f}" if place else f"{number_of:.0f}", f"{times:.2f}"]
+        one.add_row(str(engine.threads), str(count), *cells)
+    console.print(one)
+
+
+def rate_of(run: Callable[[], object], callers: int, seconds: float = 1.0) -> tuple[float, float]:
+    """Runs a second, and milliseconds of CPU a run, of so many threads that do nothing else."""
+    start, busy = time.perf_counter(), time.process_time()
+
+    def call(_: int) -> int:
+        count = 0
+        while time.perf_counter() < start + seconds:
+            run()
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(callers) as pool:
+        runs = sum(pool.map(call, range(callers)))
+    return runs / (time.perf_counter() - start), 1e3 * (time.process_time() - busy) / runs
 
 
 if __name__ == "__main__":
