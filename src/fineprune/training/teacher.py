@@ -168,8 +168,12 @@ def content_key(teacher: nn.Module, dataset: Dataset, precision: str) -> str:
 
 
 def is_fixed(dataset: object) -> bool:
-    """Whether a training set gives the same rows each time: a table without transforms."""
-    return isinstance(dataset, Dataset) and dataset.format["type"] != "custom"
+    """Whether a training set gives the same tokens each time: a table of them, not transformed."""
+    return (
+        isinstance(dataset, Dataset)
+        and dataset.format["type"] != "custom"
+        and "input_ids" in dataset.column_names
+    )
 
 
 def with_rows(dataset: Dataset) -> Dataset:
