@@ -155,6 +155,24 @@ def test_the_callback_freezes_masks_and_releases_scores(tmp_path: Path) -> None:
     assert trainer.optimizer.param_groups[-1]["params"] == []
 
 
+@pytest.mark.parametrize("name", ["magnitude", "movement", "fisher", "l0 to a density"])
+def test_a_resumed_run_ends_as_one_that_was_not(name: str, tmp_path: Path) -> None:
+    found = []
+    for resumed in (None, str(tmp_path / "checkpoint-5")):
+        model = masked(METHODS[name])
+        optimizer = torch.optim.AdamW(parameter_groups(model, learning_rate=1e-2))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+        Trainer(
+            model,
+            arguments(tmp_path, save_strategy="steps", save_steps=5),
+            train_dataset=dataset(),
+            optimizers=(optimizer, scheduler),
+            callbacks=[PruningCallback(SCHEDULE)],
+        ).train(resume_from_checkpoint=resumed)
+        found.append(state_of(model))
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
+
+
 # Without the callback.
 
 

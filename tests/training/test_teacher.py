@@ -242,9 +242,10 @@ def test_how_rows_are_stored_is_not_in_the_key() -> None:
         (lambda: on_the_fly(dataset()), False),
         (lambda: dataset().to_iterable_dataset(), False),
         (lambda: list(dataset()), False),
+        (lambda: dataset().rename_column("input_ids", "pixel_values"), False),
         (lambda: None, False),
     ],
-    ids=["table", "formatted", "transformed", "streamed", "list", "none"],
+    ids=["table", "formatted", "transformed", "streamed", "list", "images", "none"],
 )
 def test_what_is_fixed(make: Callable[[], object], fixed: bool) -> None:
     assert is_fixed(make()) is fixed

@@ -19,6 +19,8 @@ from fineprune.pruning.schedule import PruningSchedule
         ),
         (PruningSchedule(warmup_steps=0.1, initial_warmup=1, final_warmup=3), 200, (20, 140)),
         (PruningSchedule(warmup_steps=4, initial_warmup=0, final_warmup=0), 10, (0, 10)),
+        # By default: from a twentieth of the steps on, and two fifths of them to recover in.
+        (PruningSchedule(), 200, (10, 120)),
         (PruningSchedule(warmup_steps=4, initial_warmup=0.5, final_warmup=1.25), 10, (2, 5)),
     ],
 )
