@@ -4,19 +4,22 @@
     python benchmarks/training.py teacher [--json]
 
 Random weights in the shape of the models, float32, embeddings frozen in all runs. The dense step
-is that of plain `transformers.Trainer`. All runs of a shape take turns; a figure is the median
-over the rounds of the mean over consecutive steps, of which at least two make new masks, divided
-by that of the dense run in the same round. Run it on an idle machine.
+is that of plain `transformers.Trainer`. All runs of a shape take turns, a step each, so that a
+machine that is slow for a while is slow for all; a figure is the median over the rounds of the
+mean over consecutive steps, of which at least two make new masks, divided by that of the dense run
+over the same steps. Run it on an idle machine.
 """
 
 import copy
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Condition
 from typing import Annotated, Any
 
 import torch
@@ -48,6 +51,9 @@ from fineprune import (
 )
 
 app = typer.Typer(add_completion=False)
+
+Maker = Callable[[TrainingArguments], Trainer]
+"""Makes the trainer of a run."""
 
 KEEP = 0.05
 LABELS = 2
@@ -113,54 +119,101 @@ METHODS: Mapping[str, Method[Any]] = {
 }
 
 
-class Clock(TrainerCallback):
-    """Times consecutive steps, then stops the run."""
+class Turns:
+    """Lets the runs of a shape make a step each, one after the other, and keeps their times.
 
-    def __init__(self, steps: int) -> None:
-        self.seconds = float("nan")
+    Args:
+        runs: how many there are.
+        steps: how many steps of each are timed.
+    """
+
+    def __init__(self, runs: int, steps: int) -> None:
+        self.seconds: list[list[float]] = [[] for _ in range(runs)]
         self._steps = steps
-        self._started = 0.0
+        self._waiting = list(range(runs))
+        """The runs that go on, whose turn it is first."""
+        self._moved = Condition()
+
+    def take(self, run: int) -> None:
+        """Waits until it is this run's turn."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._waiting[0] == run)
+
+    def pass_on(self) -> None:
+        """Makes it the next run's turn."""
+        with self._moved:
+            self._waiting.append(self._waiting.pop(0))
+            self._moved.notify_all()
+
+    def leave(self) -> None:
+        """Ends the run whose turn it is."""
+        with self._moved:
+            self._waiting.pop(0)
+            self._moved.notify_all()
+
+    def is_over(self, run: int) -> bool:
+        """Whether all steps of a run are timed."""
+        return len(self.seconds[run]) == WARM_UP + self._steps
+
+
+class Clock(TrainerCallback):
+    """Times the steps of one run, from the beginning of one to that of the next."""
+
+    def __init__(self, turns: Turns, run: int) -> None:
+        self._turns = turns
+        self._run = run
+        self._started: float | None = None
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Starts the clock once the run is warm."""
-        if state.global_step == WARM_UP:
-            self._started = time.perf_counter()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Stops clock and run."""
-        if state.global_step == WARM_UP + self._steps:
-            self.seconds = (time.perf_counter() - self._started) / self._steps
-            control.should_training_stop = True
+        """Ends a step, lets the others make theirs, and begins the next."""
+        if self._started is not None:
+            self._turns.seconds[self._run].append(time.perf_counter() - self._started)
+            self._turns.pass_on()
+            self._turns.take(self._run)
+        control.should_training_stop = self._turns.is_over(self._run)
+        self._started = time.perf_counter()
 
 
-def timed(make: Callable[[TrainingArguments], Trainer], shape: Shape, steps: int) -> float:
-    """Mean seconds of consecutive steps of a new run."""
-    # So long a run that masks are made anew twice in the steps that are timed: a method that does
-    # so at intervals does it 40 times a run.
-    length = 20 * steps + 2 * WARM_UP
-    clock = Clock(steps)
-    with TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
-            output_dir=folder,
-            max_steps=length,
-            per_device_train_batch_size=shape.batch,
-            gradient_accumulation_steps=shape.accumulation,
-            learning_rate=1e-4,
-            logging_strategy="no",
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            use_cpu=True,
-            dataloader_pin_memory=False,
-        )
-        trainer = make(arguments)
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(clock)
-        trainer.train()
-    return clock.seconds
+def timed(makers: Sequence[Maker], shape: Shape, steps: int) -> list[list[float]]:
+    """Seconds of the consecutive steps of each of several new runs, which take turns."""
+    turns = Turns(len(makers), steps)
+
+    def train(run: int) -> None:
+        turns.take(run)
+        with TemporaryDirectory() as folder:
+            trainer = makers[run](arguments(shape, steps, folder))
+            trainer.remove_callback(PrinterCallback)
+            trainer.add_callback(Clock(turns, run))
+            try:
+                trainer.train()
+            finally:
+                turns.leave()
+
+    with ThreadPoolExecutor(len(makers)) as threads:
+        list(threads.map(train, range(len(makers))))
+    return [seconds[WARM_UP:] for seconds in turns.seconds]
 
 
-def dense(model: PreTrainedModel, data: Dataset) -> Callable[[TrainingArguments], Trainer]:
+def arguments(shape: Shape, steps: int, folder: str) -> TrainingArguments:
+    """What all runs train by."""
+    return TrainingArguments(
+        output_dir=folder,
+        # So long a run that masks are made anew twice in the steps that are timed: a method that
+        # does so at intervals does it 40 times a run.
+        max_steps=20 * steps + 2 * WARM_UP,
+        per_device_train_batch_size=shape.batch,
+        gradient_accumulation_steps=shape.accumulation,
+        learning_rate=1e-4,
+        logging_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+    )
+
+
+def dense(model: PreTrainedModel, data: Dataset) -> Maker:
     """Makes the trainer of a plain run."""
 
     def make(arguments: TrainingArguments) -> Trainer:
@@ -173,7 +226,7 @@ def dense(model: PreTrainedModel, data: Dataset) -> Callable[[TrainingArguments]
 
 def pruned(
     model: PreTrainedModel, data: Dataset, method: Method[Any], teacher: PreTrainedModel | None
-) -> Callable[[TrainingArguments], Trainer]:
+) -> Maker:
     """Makes the trainer of a pruned run."""
 
     def make(arguments: TrainingArguments) -> Trainer:
@@ -192,29 +245,25 @@ def pruned(
 
 
 def ratios(
-    runs: Mapping[str, Callable[[TrainingArguments], Trainer]],
-    shape: Shape,
-    *,
-    rounds: int,
-    steps: int,
+    runs: Mapping[str, Maker], shape: Shape, *, rounds: int, steps: int
 ) -> dict[str, dict[str, float]]:
     """Of each run: milliseconds a step, and the ratio to the first run, medians over rounds."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, make in runs.items():
-            seconds[name].append(timed(make, shape, steps))
-    base = seconds[next(iter(runs))]
+    found = timed(list(runs.values()), shape, rounds * steps)
+    means = [
+        [statistics.mean(seconds[i * steps : (i + 1) * steps]) for i in range(rounds)]
+        for seconds in found
+    ]
     return {
         name: {
             "milliseconds": 1e3 * statistics.median(own),
-            "ratio": statistics.median(a / b for a, b in zip(own, base, strict=True)),
+            "ratio": statistics.median(a / b for a, b in zip(own, means[0], strict=True)),
         }
-        for name, own in seconds.items()
+        for name, own in zip(runs, means, strict=True)
     }
 
 
-Rounds = Annotated[int, typer.Option(help="Turns of each run.", min=1)]
-Steps = Annotated[int, typer.Option(help="Consecutive steps that are timed.", min=2)]
+Rounds = Annotated[int, typer.Option(help="Rounds of steps.", min=1)]
+Steps = Annotated[int, typer.Option(help="Consecutive steps of a round.", min=2)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -230,7 +279,7 @@ def steps(
     found = {}
     for name in shapes.split(","):
         shape = SHAPES[name]
-        model, data = shape.model(), shape.examples(steps + WARM_UP)
+        model, data = shape.model(), shape.examples(rounds * steps + WARM_UP)
         runs = {"dense": dense(model, data)}
         runs |= {one: pruned(model, data, METHODS[one], None) for one in methods.split(",")}
         found[name] = ratios(runs, shape, rounds=rounds, steps=steps)
@@ -244,7 +293,7 @@ def teacher(rounds: Rounds = 5, steps: Steps = 50, as_json: Json = False) -> Non
     """A distilled step beside the same one without a teacher, once its logits are known."""
     name = "minilm-64x16"
     shape = SHAPES[name]
-    model, data = shape.model(), shape.examples(steps + WARM_UP)
+    model, data = shape.model(), shape.examples(rounds * steps + WARM_UP)
     method = METHODS["fisher"]
     runs = {
         "without a teacher": pruned(model, data, method, None),

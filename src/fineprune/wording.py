@@ -26,3 +26,12 @@ def listed(names: Iterable[object]) -> str:
     if len(shown) <= _MOST_NAMES:
         return ", ".join(shown)
     return f"{', '.join(shown[:_MOST_NAMES])}, ... ({len(shown)} in all)"
+
+
+def not_built(part: str, error: ImportError) -> str:
+    """That a compiled part is missing or does not load, why, and what to do."""
+    return (
+        f"{part} is missing ({' '.join(str(error).split())}): install a C++20 compiler (g++ or "
+        f"clang++) and install fineprune again with `pip install --force-reinstall --no-deps "
+        f"--no-binary fineprune fineprune`"
+    )

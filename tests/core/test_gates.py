@@ -46,6 +46,26 @@ def test_sampled_gates_follow_the_formula(score: float) -> None:
     np.testing.assert_allclose(gates.numpy(), gates_over_noise(score, noise.numel()), atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1, 3, 4, 1001])
+def test_noise_has_the_shape_of_the_scores_and_repeats(size: int) -> None:
+    noise = sample_noise(torch.zeros(size, 1), torch.Generator().manual_seed(3))
+    assert noise.shape == (size, 1)
+    assert torch.equal(noise, sample_noise(torch.ones(size, 1), torch.Generator().manual_seed(3)))
+
+
+def test_noise_is_uniform_whichever_bits_of_a_draw_it_comes_from() -> None:
+    noise = sample_noise(torch.zeros(400_000), torch.Generator().manual_seed(5)).double()
+    assert 1e-4 < noise.min() < 3e-4
+    assert 1 - 3e-4 < noise.max() < 1 - 1e-4
+    quarters = noise.view(-1, 4)
+    for column in quarters.T:
+        # Kolmogorov and Smirnov's distance; 1.95 / sqrt(n) is passed once in a thousand times.
+        steps = (torch.arange(len(column), dtype=torch.float64) + 0.5) / len(column)
+        assert (column.sort().values - steps).abs().max() < 1.95 / len(column) ** 0.5
+    correlation = torch.corrcoef(quarters.T) - torch.eye(4)
+    assert correlation.abs().max() < 4 / len(quarters) ** 0.5
+
+
 @pytest.mark.parametrize("score", SCORES)
 def test_open_probability_is_the_share_of_noise_that_opens_a_gate(score: float) -> None:
     opened = float((gates_over_noise(score) > 0).mean())

@@ -2,12 +2,10 @@
 
 import copy
 import multiprocessing
-import os
 import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -20,12 +18,10 @@ from fineprune.engine import engine as engine_module
 from fineprune.errors import PackedFileError
 from tests.engine.conftest import MakePacked
 from tests.engine.remote import logits
-
-SECONDS = 60  # after which a child is taken to hang
+from tests.forking import SECONDS, in_child, needs_fork
 
 # Python 3.12 warns of what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
 
 @pytest.fixture
@@ -33,21 +29,6 @@ def engine(packed: MakePacked, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """With two threads, even where one CPU is all there is."""
     monkeypatch.setattr(engine_module, "count_threads", lambda wanted: wanted)
     return Engine(packed().file, threads=2)
-
-
-def in_child(work: Callable[[], bool]) -> bool:
-    """Whether a child that forks from here finds it true, in time."""
-    child = os.fork()
-    if child == 0:
-        import signal
-
-        signal.alarm(SECONDS)
-        right = False
-        try:
-            right = work()
-        finally:
-            os._exit(0 if right else 1)
-    return os.waitpid(child, 0)[1] == 0
 
 
 @needs_fork

@@ -155,23 +155,44 @@ def test_masks_are_moved_at_every_step(name: str) -> None:
         assert loop.pruner.has_final_density == (step >= END)
 
 
-def test_fisher_makes_masks_anew_some_forty_times() -> None:
-    # 400 steps: the level moves for 220 of them.
+def steps_with_new_masks(method: Method[Any], total: int) -> list[int]:
+    """The steps after which masks were made anew; the level moves from 0.05 to 0.6 of them."""
     model = model_without_dropout()
-    attach(model, Fisher(keep=KEEP))
+    attach(model, method)
     optimizer = torch.optim.SGD(parameter_groups(model, learning_rate=0.0))
-    pruner = Pruner(model, optimizer, total_steps=400, schedule=SCHEDULE)
-    updates = []
+    pruner = Pruner(model, optimizer, total_steps=total, schedule=SCHEDULE)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     [first, *_] = pruner.masks
-    for step in range(1, 401):
+    found = []
+    for step in range(1, total + 1):
         before = first.mask.kept._version
         pruner.step()
         if first.mask.kept._version != before:
-            updates.append(step)
-    assert 40 <= len(updates) <= 50
-    assert (updates[0], updates[-1]) == (20, 240)
+            found.append(step)
+    return found
+
+
+def test_fisher_makes_masks_anew_some_forty_times() -> None:
+    steps = steps_with_new_masks(Fisher(keep=KEEP), 400)
+    assert 40 <= len(steps) <= 50
+    assert (steps[0], steps[-1]) == (20, 240)
+
+
+@pytest.mark.parametrize("method", [Magnitude(keep=KEEP), SoftMovement(keep=KEEP), L0(keep=KEEP)])
+def test_what_can_come_back_is_ranked_a_hundred_times_and_on_to_the_end(
+    method: Method[Any],
+) -> None:
+    steps = steps_with_new_masks(method, 1000)
+    moving = [step for step in steps if 50 <= step <= 600]
+    assert 100 <= len(moving) <= 125
+    assert (moving[0], moving[-1]) == (50, 600)
+    assert steps[-1] > 990
+    assert max(np.diff(steps)) <= 6
+
+
+def test_a_penalty_of_its_own_moves_masks_at_every_step() -> None:
+    assert len(steps_with_new_masks(SoftMovement(final_lambda=400.0), 30)) == 30
 
 
 # Penalties.

@@ -1,7 +1,5 @@
 """The operator in inference mode, after changes of its tensors, and in processes that fork."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,12 +16,10 @@ from fineprune import SparseTensor
 from fineprune.pytorch import operators
 from fineprune.pytorch.operators import sparse_linear
 from fineprune.pytorch.sparse_linear import SparseLinear
+from tests.forking import in_child, needs_fork
 from tests.models import BERT, logits
 from tests.packing.folders import sparse_matrix
 from tests.pytorch.test_load import pack_pruned
-
-SECONDS = 60
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
 
 def layer(rows: int = 24, columns: int = 48) -> SparseLinear:
@@ -152,19 +148,6 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(threads)
-
-
-def in_child(work: Callable[[], bool]) -> bool:
-    """Whether a child that forks from here finds it true, in time."""
-    child = os.fork()
-    if child == 0:
-        signal.alarm(SECONDS)
-        right = False
-        try:
-            right = work()
-        finally:
-            os._exit(0 if right else 1)
-    return os.waitpid(child, 0)[1] == 0
 
 
 @needs_fork

@@ -200,38 +200,37 @@ def test_a_damaged_file_is_asked_for_anew(damage: str, tmp_path: Path) -> None:
 
 def test_the_key_is_of_all_that_logits_depend_on() -> None:
     teacher, rows = other(), dataset()
-    key = content_key(teacher, rows, "no")
-    assert content_key(other(), dataset(), "no") == key
-    assert content_key(teacher, rows, "bf16") != key
+    key = content_key(teacher, rows)
+    assert content_key(other(), dataset()) == key
     changed = rows.to_dict()
     changed["input_ids"][-1] = [*changed["input_ids"][-1][:-1], 4]
     assert rows[-1]["input_ids"][-1] != 4
-    assert content_key(teacher, datasets.Dataset.from_dict(changed), "no") != key
+    assert content_key(teacher, datasets.Dataset.from_dict(changed)) != key
     turned = rows.select(range(EXAMPLES - 1, -1, -1))
-    assert content_key(teacher, turned, "no") != key
-    assert content_key(teacher, rows.select(range(EXAMPLES - 1)), "no") != key
+    assert content_key(teacher, turned) != key
+    assert content_key(teacher, rows.select(range(EXAMPLES - 1))) != key
     types = rows.add_column("token_type_ids", [[0] * 6] * EXAMPLES)
-    assert content_key(teacher, types, "no") != key
+    assert content_key(teacher, types) != key
     with torch.no_grad():
         teacher.get_parameter("classifier.bias")[0] += 1e-6
-    assert content_key(teacher, rows, "no") != key
+    assert content_key(teacher, rows) != key
 
 
 def test_labels_and_numbers_of_rows_are_not_in_the_key() -> None:
     teacher, rows = other(), dataset()
-    key = content_key(teacher, rows, "no")
+    key = content_key(teacher, rows)
     relabelled = rows.remove_columns("labels").add_column("labels", [0] * EXAMPLES)
-    assert content_key(teacher, relabelled, "no") == key
-    assert content_key(teacher, rows.remove_columns("labels"), "no") == key
-    assert content_key(teacher, with_rows(rows), "no") == key
+    assert content_key(teacher, relabelled) == key
+    assert content_key(teacher, rows.remove_columns("labels")) == key
+    assert content_key(teacher, with_rows(rows)) == key
 
 
 def test_how_rows_are_stored_is_not_in_the_key() -> None:
     teacher, rows = other(), dataset()
-    key = content_key(teacher, rows, "no")
-    assert content_key(teacher, rows.with_format("torch"), "no") == key
+    key = content_key(teacher, rows)
+    assert content_key(teacher, rows.with_format("torch")) == key
     halves = [rows.select(range(9)), rows.select(range(9, EXAMPLES))]
-    assert content_key(teacher, datasets.concatenate_datasets(halves), "no") == key
+    assert content_key(teacher, datasets.concatenate_datasets(halves)) == key
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Literal
 
 from fineprune.engine.errors import InputError, NativeMissingError
-from fineprune.wording import listed
+from fineprune.wording import listed, not_built
 
 Precision = Literal["float32", "bf16"]
 
@@ -22,12 +22,7 @@ def require_native() -> None:
     try:
         import_module("fineprune.engine._native")
     except ImportError as error:
-        raise NativeMissingError(
-            "the engine's native part is missing "
-            f"({' '.join(str(error).split())}): install a C++20 compiler (g++ or clang++) and "
-            "install fineprune again with `pip install --force-reinstall --no-deps "
-            "--no-binary fineprune fineprune`"
-        ) from error
+        raise NativeMissingError(not_built("the engine's native part", error)) from error
 
 
 def choose_instruction_set() -> str:

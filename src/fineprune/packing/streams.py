@@ -20,6 +20,7 @@ from fineprune.packing.errors import (
 from fineprune.packing.header import Cursor, Header
 from fineprune.packing.tables import ALPHABET, Table, count_symbols
 from fineprune.packing.tensors import LARGEST_SCALE, Scales
+from fineprune.wording import not_built
 
 
 def require_coder() -> None:
@@ -31,12 +32,7 @@ def require_coder() -> None:
     try:
         import_module("fineprune.packing._ans")
     except ImportError as error:
-        raise CoderMissingError(
-            "the native coder of packed files is missing "
-            f"({' '.join(str(error).split())}): install a C++20 compiler (g++ or clang++) and "
-            "install fineprune again with `pip install --force-reinstall --no-deps "
-            "--no-binary fineprune fineprune`"
-        ) from error
+        raise CoderMissingError(not_built("the native coder of packed files", error)) from error
 
 
 def encode(tables: Sequence[Table], segments: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint32]:

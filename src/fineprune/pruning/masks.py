@@ -77,7 +77,7 @@ class Masks:
     def __init__(self, masked: list[MaskedWeight], layers: int) -> None:
         self._masked = masked
         self.share_weights = layers > len(masked)
-        """Whether several layers share a weight and its mask, as those of ALBERT do."""
+        """Whether several layers share a weight and its mask."""
 
     @classmethod
     def of(cls, model: nn.Module) -> Self:

@@ -146,13 +146,18 @@ class Pruner:
 
     def _is_due(self) -> bool:
         """Whether the masks are made anew at this step."""
-        updates = self.masks.method.updates
-        if updates is None:
-            return not self.masks.frozen
+        if self.masks.frozen:
+            return False
+        method = self.masks.method
+        if method.updates is None:
+            return True
         begin, end = self._window
-        interval = max(1, (end - begin) // updates)
+        interval = max(1, (end - begin) // method.updates)
+        if self._step >= end:
+            since = self._step - end
+            return since == 0 or (since % interval == 0 and not method.prunes_in_place)
         since = self._step - begin
-        return self._step == end or (begin <= self._step < end and since % interval == 0)
+        return since >= 0 and since % interval == 0
 
     def _observe(self) -> None:
         """Keeps the running mean of squared gradients that an optimizer does not."""

@@ -27,6 +27,18 @@ def joined_processes() -> PartialState:
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
+def require_possible(settings: TrainingSettings, processes: int) -> None:
+    """Checks a training section against the machine.
+
+    Raises:
+        RecipeError: the batch cannot be shared evenly, or the machine lacks what the section asks
+            for: a tracker, or a GPU.
+    """
+    _require_trackers(settings.report_to)
+    _require_device(settings.precision)
+    _share(settings, processes)
+
+
 def training_arguments(
     settings: TrainingSettings, output: Path, processes: int
 ) -> TrainingArguments:
@@ -38,11 +50,12 @@ def training_arguments(
         processes: how many processes share each batch.
 
     Raises:
-        RecipeError: the batch cannot be shared evenly, or the machine lacks what the section asks
-            for: a tracker, or a GPU.
+        RecipeError: as `require_possible`.
+        ValueError: the section leaves the learning rate open.
     """
-    _require_trackers(settings.report_to)
-    _require_device(settings.precision)
+    require_possible(settings, processes)
+    if settings.learning_rate is None:
+        raise ValueError("the recipe leaves its learning rate open: see Recipe.with_learning_rate")
     arguments = TrainingArguments(
         output_dir=str(output),
         num_train_epochs=settings.epochs,
@@ -50,7 +63,7 @@ def training_arguments(
         per_device_train_batch_size=_share(settings, processes),
         per_device_eval_batch_size=max(1, settings.evaluation_batch_size // processes),
         gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate or 0.0,
+        learning_rate=settings.learning_rate,
         warmup_steps=settings.warmup_steps,
         weight_decay=settings.weight_decay,
         adam_epsilon=settings.adam_epsilon,
@@ -86,6 +99,7 @@ def evaluation_arguments(settings: TrainingSettings, scratch: Path) -> TrainingA
     settings = replace(
         settings,
         accumulation=1,
+        learning_rate=0.0,  # nothing is learned
         precision=settings.precision if possible else "float32",
         report_to=(),
     )

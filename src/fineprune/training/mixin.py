@@ -28,6 +28,7 @@ from fineprune.training.divergence import (
 )
 from fineprune.training.heads import labels_of, require_same_labels
 from fineprune.training.teacher import (
+    NOT_INPUTS,
     ROW,
     TeacherLogits,
     Track,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from transformers import Trainer as _Base
 else:
     _Base = object
-
-_NOT_FOR_A_TEACHER = ("labels", "label_ids", "start_positions", "end_positions")
 
 
 class FinePruningMixin(_Base):
@@ -225,9 +224,8 @@ class FinePruningMixin(_Base):
     def _ask(self, teacher: PreTrainedModel) -> TeacherLogits:
         """The teacher's logits over the training set: from their file, else asked for and kept."""
         dataset: Any = self.train_dataset
-        precision = str(self.accelerator.mixed_precision)
         folder = Path(self._teacher_folder or Path(str(self.args.output_dir)) / "teacher-logits")
-        key = content_key(teacher, dataset, precision)
+        key = content_key(teacher, dataset)
         path = folder / f"{key}.safetensors"
         with self.args.main_process_first(local=False, desc="the teacher's logits"):
             known = TeacherLogits.load(path, key)
@@ -237,7 +235,6 @@ class FinePruningMixin(_Base):
                     self._without_unused_columns(dataset),
                     self.data_collator,
                     device=self.args.device,
-                    autocast=self.compute_loss_context_manager,
                     batch_size=self.args.eval_batch_size,
                     track=self._track,
                 )
@@ -254,7 +251,7 @@ class FinePruningMixin(_Base):
     def _teach(self, inputs: Mapping[str, Any], rows: Tensor | None) -> Mapping[str, Tensor]:
         if self._taught is not None and rows is not None:
             return self._taught.of(rows, inputs.get("attention_mask"))
-        plain = {name: one for name, one in inputs.items() if name not in _NOT_FOR_A_TEACHER}
+        plain = {name: one for name, one in inputs.items() if name not in NOT_INPUTS}
         outputs = cast(Mapping[str, Tensor], cast(nn.Module, self.teacher)(**plain))
         logit_names(outputs)  # which refuses a head without
         return outputs
@@ -345,6 +342,6 @@ def _counts_items(model: object) -> bool:
 
 @contextmanager
 def _shared_weights(masks: Masks | None) -> Iterator[None]:
-    """Masks a weight once where several layers share it, as those of ALBERT do."""
+    """Masks a weight once where several layers share it."""
     with parametrize.cached() if masks is not None and masks.share_weights else nullcontext():
         yield

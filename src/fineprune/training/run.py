@@ -19,7 +19,7 @@ from transformers.trainer_utils import IntervalStrategy
 from fineprune.pruning.attach import attach
 from fineprune.tasks.base import Task
 from fineprune.tasks.registry import load_task
-from fineprune.training.arguments import joined_processes, training_arguments
+from fineprune.training.arguments import joined_processes, require_possible, training_arguments
 from fineprune.training.checkpoints import last_checkpoint
 from fineprune.training.models import (
     freeze_embeddings,
@@ -60,9 +60,8 @@ def run(
         FinepruneError: something is wrong with recipe, data, model, folder or training.
     """
     processes = joined_processes()
-    training_arguments(
-        recipe.training, output, processes.num_processes
-    )  # whether they are possible
+    require_possible(recipe.training, processes.num_processes)
+    recipe = recipe.with_learning_rate()
     require_usable(output, recipe, resume=resume)
     processes.wait_for_everyone()  # soon the folder is not empty any more
     set_seed(recipe.training.seed)

@@ -6,7 +6,6 @@ small beside its own cost: 9 MB for the 15,000 texts and 150 classes of CLINC150
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -25,7 +24,8 @@ ROW = "teacher_row"
 
 _VERSION = "1"
 _OFFSETS = "offsets"
-_NOT_INPUTS = ("labels", "label", "start_positions", "end_positions", ROW)
+NOT_INPUTS = ("labels", "label", "label_ids", "start_positions", "end_positions", ROW)
+"""Columns of a batch that a teacher is not given: the answers, and which row it is."""
 
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
 """Shows how far an iteration has come: takes what to iterate over, and its length."""
@@ -102,7 +102,6 @@ class TeacherLogits:
         collate: Callable[[list[dict[str, Any]]], Mapping[str, Tensor]],
         *,
         device: torch.device,
-        autocast: Callable[[], AbstractContextManager[Any]],
         batch_size: int,
         track: Track = lambda batches, length: batches,
     ) -> Self:
@@ -113,7 +112,6 @@ class TeacherLogits:
             dataset: model inputs, one row an example.
             collate: makes a padded batch of rows.
             device: where the teacher is.
-            autocast: what the teacher computes in.
             batch_size: rows of one batch.
             track: shows how far it has come.
 
@@ -129,10 +127,9 @@ class TeacherLogits:
             inputs = {
                 name: value.to(device)
                 for name, value in collate(rows).items()
-                if name not in _NOT_INPUTS
+                if name not in NOT_INPUTS
             }
-            with autocast():
-                outputs = teacher(**inputs)
+            outputs = teacher(**inputs)
             mask = inputs.get("attention_mask")
             for name in logit_names(outputs):
                 logits = outputs[name].float().cpu()
@@ -156,11 +153,11 @@ class TeacherLogits:
         return cls(joined, lengths.cumsum(0))
 
 
-def content_key(teacher: nn.Module, dataset: Dataset, precision: str) -> str:
-    """What logits depend on, as a hash: the teacher's weights, the inputs, the precision."""
-    digest = hashlib.blake2b(f"{_VERSION} {precision}".encode(), digest_size=16)
+def content_key(teacher: nn.Module, dataset: Dataset) -> str:
+    """What logits depend on, as a hash: the teacher's weights and the inputs."""
+    digest = hashlib.blake2b(_VERSION.encode(), digest_size=16)
     digest.update(_digest(teacher.state_dict()).encode())
-    columns = sorted(set(dataset.column_names) - set(_NOT_INPUTS))
+    columns = sorted(set(dataset.column_names) - set(NOT_INPUTS))
     for batch in dataset.with_format("arrow").iter(1000):
         for name in columns:
             digest.update(f"{name} {batch[name].to_pylist()}".encode())

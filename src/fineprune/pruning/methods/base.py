@@ -35,6 +35,13 @@ class Matrix:
     kind: str = ""
 
 
+RANKINGS = 100
+"""How many times methods that rank weights do so while the level moves.
+
+Ranking millions of weights costs a tenth of a training step, and what ranks highest changes slowly.
+"""
+
+
 class Method(ABC, Generic[LevelT]):
     """How scores start, what ranks weights, which rule makes masks, and which penalty they pay.
 
@@ -44,8 +51,6 @@ class Method(ABC, Generic[LevelT]):
         name: the name that recipes and checkpoints use.
         learning_rate_ratio: how many times the rate of dense fine-tuning the weights that are left
             train best at; what a recipe uses that names no rate.
-        updates: how many times masks are made anew while the level moves; they last in between.
-            None for at every step.
         learns_scores: whether each weight has a score that training moves.
         prunes_in_place: whether pruned weights are set to zero after each step, for good, so that
             the model computes with its weights as they are. Else they keep their value behind the
@@ -55,7 +60,6 @@ class Method(ABC, Generic[LevelT]):
 
     name: ClassVar[str]
     learning_rate_ratio: ClassVar[float] = 1.0
-    updates: ClassVar[int | None] = None
     learns_scores: ClassVar[bool] = False
     prunes_in_place: ClassVar[bool] = False
     needs_second_moment: ClassVar[bool] = False
@@ -73,6 +77,14 @@ class Method(ABC, Generic[LevelT]):
     @abstractmethod
     def rule(self) -> Rule[LevelT]:
         """How a level and the importance of all weights become masks."""
+
+    @property
+    def updates(self) -> int | None:
+        """How many times masks are made anew while the level moves; None for at every step.
+
+        Methods whose weights can come back go on at that pace to the end of the run.
+        """
+        return None
 
     @abstractmethod
     def importance(self, matrix: Matrix) -> Tensor:

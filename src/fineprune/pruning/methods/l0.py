@@ -22,6 +22,7 @@ from fineprune.core.penalties import mean_over_matrices, mean_over_weights, open
 from fineprune.core.schedules import Schedule, constant
 from fineprune.pruning.levels import Level, ScoreCut
 from fineprune.pruning.methods.base import (
+    RANKINGS,
     Matrix,
     Method,
     full_scores,
@@ -72,6 +73,11 @@ class L0(Method[Any]):
         if self.keep is None:
             return OpenGates(closed=CLOSED)
         return ShiftedGates(keep=self.keep, closed=CLOSED)
+
+    @override
+    @property
+    def updates(self) -> int | None:
+        return None if self.keep is None else RANKINGS
 
     @override
     @property

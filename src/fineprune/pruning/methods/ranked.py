@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from fineprune.core.schedules import Schedule, cubic
 from fineprune.pruning.levels import KeepFraction
-from fineprune.pruning.methods.base import Matrix, Method, full_scores, scores_of
+from fineprune.pruning.methods.base import RANKINGS, Matrix, Method, full_scores, scores_of
 from fineprune.pruning.methods.rules import Ranking, Scope
 
 
@@ -38,6 +38,11 @@ class RankedMethod(Method[KeepFraction]):
     @classmethod
     def at_threshold(cls, threshold: float) -> Self:
         return cls(keep=threshold)
+
+    @override
+    @property
+    def updates(self) -> int:
+        return RANKINGS
 
     @override
     @cached_property
@@ -102,7 +107,6 @@ class Fisher(RankedMethod):
 
     name: ClassVar[str] = "fisher"
     learning_rate_ratio: ClassVar[float] = 8.0
-    updates: ClassVar[int | None] = 40
     prunes_in_place: ClassVar[bool] = True
     needs_second_moment: ClassVar[bool] = True
     scope: Scope = "global"
@@ -112,6 +116,11 @@ class Fisher(RankedMethod):
     @classmethod
     def at_threshold(cls, threshold: float) -> Self:
         raise ValueError("the original code had no method fisher")
+
+    @override
+    @property
+    def updates(self) -> int:
+        return 40
 
     @override
     def importance(self, matrix: Matrix) -> Tensor:

@@ -12,6 +12,7 @@ from typing_extensions import override
 from fineprune.core.penalties import mean_over_matrices, mean_over_weights, sigmoid_penalty
 from fineprune.core.schedules import Schedule, cubic, proportional
 from fineprune.pruning.methods.base import (
+    RANKINGS,
     Matrix,
     Method,
     full_scores,
@@ -83,6 +84,11 @@ class SoftMovement(Method[Any]):
         if self.keep is not None:
             return Ranking(self.keep, self.scope, self.share_floor)
         return Cutting(self.cut, 0.0, self.floor, squash=torch.sigmoid)
+
+    @override
+    @property
+    def updates(self) -> int | None:
+        return None if self.keep is None else RANKINGS
 
     @override
     def initial_scores(self, weight: Tensor) -> Tensor:
