@@ -176,6 +176,17 @@ def test_accumulated_batches(
     assert_resumes(values, moment, 6, finished(values), tmp_path / "run")
 
 
+def test_batches_of_like_length(
+    workspace: Workspace, finished: Callable[[dict[str, Any]], Path], tmp_path: Path
+) -> None:
+    values = recipe(workspace, "fisher", training__group_by_length=True)
+    moment = Moment(f"{TRAINER}.training_step", 8)
+    assert_resumes(values, moment, 6, finished(values), tmp_path / "run")
+    model = "model.safetensors"
+    others = finished(recipe(workspace, "fisher"))
+    assert (finished(values) / model).read_bytes() != (others / model).read_bytes()
+
+
 def test_evaluations_leave_training_as_it_is(
     workspace: Workspace, finished: Callable[[dict[str, Any]], Path]
 ) -> None:

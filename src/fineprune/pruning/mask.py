@@ -24,9 +24,9 @@ _PLACE = "parametrizations.weight.0."
 class Mask(nn.Module):
     """Turns a weight into its masked self.
 
-    A mask is state: it is made once an optimizer step (`Masks.update`), and every forward pass
-    applies it as it is. Scores, level and mask keep their types when the model is cast: bfloat16
-    scores would lose the small updates that they live on.
+    A mask is state: it is made after a step of the optimizer (`Masks.update`), and every forward
+    pass applies it as it is. Scores, level and mask keep their types when the model is cast:
+    bfloat16 scores would lose the small updates that they live on.
 
     Attributes:
         method: what the scores and the level mean.

@@ -1,6 +1,6 @@
 """The arguments of `transformers.Trainer` that a recipe's training section stands for."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ def training_arguments(
         remove_unused_columns=False,
         # Masks are made of parameters, which are the same on all processes.
         ddp_broadcast_buffers=False,
+        **_sampling(settings.group_by_length),
         **_interval("eval", settings.evaluate_every),
         **_interval("save", settings.save_every),
         **_PRECISIONS[settings.precision],
@@ -132,6 +133,16 @@ def _share(settings: TrainingSettings, processes: int) -> int:
             f"processes times {settings.accumulation} accumulated batches"
         )
     return share
+
+
+def _sampling(by_length: bool) -> dict[str, Any]:
+    if not by_length:
+        return {}
+    # What it is called changed within transformers 5.
+    strategies = "train_sampling_strategy" in {field.name for field in fields(TrainingArguments)}
+    return (
+        {"train_sampling_strategy": "group_by_length"} if strategies else {"group_by_length": True}
+    )
 
 
 def _interval(what: str, every: int | str) -> dict[str, Any]:

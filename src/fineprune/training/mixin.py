@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 from transformers.integrations.integration_utils import get_reporting_integration_callbacks
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import EvalLoopOutput
 from typing_extensions import override
 
@@ -27,6 +28,7 @@ from fineprune.training.divergence import (
     require_finite_weights,
 )
 from fineprune.training.heads import labels_of, require_same_labels
+from fineprune.training.sampling import RepeatableSampler
 from fineprune.training.teacher import (
     NOT_INPUTS,
     ROW,
@@ -262,7 +264,14 @@ class FinePruningMixin(_Base):
         if ROW not in columns:
             columns.append(ROW)
 
-    # Checkpoints and the log.
+    # Order, checkpoints and the log.
+
+    def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+        sampler = super()._get_train_sampler(*args, **kwargs)
+        if not isinstance(sampler, LengthGroupedSampler):
+            return sampler
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return RepeatableSampler(sampler, seed)
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None

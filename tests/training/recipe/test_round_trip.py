@@ -29,6 +29,7 @@ training = st.fixed_dictionaries(
         "weight_decay": not_negative,
         "adam_epsilon": positive,
         "max_grad_norm": not_negative,
+        "group_by_length": st.booleans(),
         "freeze_embeddings": st.booleans(),
         "precision": st.sampled_from(["float32", "bfloat16", "float16"]),
         "seed": st.integers(0, 2**32 - 1),
