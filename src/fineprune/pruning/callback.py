@@ -1,5 +1,6 @@
 """Pruning under `transformers.Trainer`, as a callback."""
 
+from collections.abc import Sequence
 from typing import Any, final
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -20,6 +21,7 @@ class PruningCallback(TrainerCallback):
     Args:
         schedule: when the level moves.
         penalty_schedule: when the penalty grows; None for the same.
+        densities: fractions to keep on the way, as for `Pruner`.
         freeze_after: fraction of the steps after the final density from which on masks stay.
         penalty_in_loss: whether the trainer adds `Pruner.penalty` to its loss
             (`FinePruningMixin` does). Otherwise the callback adds its gradient to that of the
@@ -34,11 +36,13 @@ class PruningCallback(TrainerCallback):
         schedule: PruningSchedule | None = None,
         *,
         penalty_schedule: PruningSchedule | None = None,
+        densities: Sequence[float] = (),
         freeze_after: float | None = None,
         penalty_in_loss: bool = False,
     ) -> None:
         self.pruner: Pruner | None = None
         self._schedules = (schedule or PruningSchedule(), penalty_schedule)
+        self._densities = tuple(densities)
         self._freeze_after = freeze_after
         self._penalty_in_loss = penalty_in_loss
         self._was_final = False
@@ -54,6 +58,7 @@ class PruningCallback(TrainerCallback):
             total_steps=state.max_steps,
             schedule=schedule,
             penalty_schedule=penalty_schedule,
+            densities=self._densities,
             freeze_after=self._freeze_after,
             step=state.global_step,
         )

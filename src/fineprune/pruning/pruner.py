@@ -1,15 +1,18 @@
 """Moves masks and penalty as training goes on, in any loop."""
 
-from typing import final
+from collections.abc import Sequence
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
 from fineprune.core.schedules import Schedule
 from fineprune.errors import TrainingError
+from fineprune.pruning.levels import Level
 from fineprune.pruning.masks import Masks, second_moment_of
 from fineprune.pruning.parameters import require_own_group
 from fineprune.pruning.schedule import PruningSchedule
+from fineprune.pruning.stages import level_schedules, stages_of
 
 _LEAST_SHARE = 1e-30
 """A controller takes logarithms; scores far below 0 leave a share of 0 in float32."""
@@ -40,14 +43,16 @@ class Pruner:
         total_steps: optimizer steps of the whole run.
         schedule: when the level moves.
         penalty_schedule: when the penalty grows; None for the same.
+        densities: fractions to keep on the way, from the largest to the method's own `keep`, each
+            with a stage of its own; empty for none but the last.
         freeze_after: fraction of the steps after the final density, from which on masks stay as
             they are, and scores with their optimizer state are released; None for never.
         step: optimizer steps that were made before.
 
     Raises:
         TargetError: the model has no masks.
-        TrainingError: the schedule does not fit into the steps, or the optimizer would train
-            scores like weights.
+        TrainingError: the schedule does not fit into the steps, the method cannot pass through
+            the densities, or the optimizer would train scores like weights.
     """
 
     def __init__(
@@ -58,18 +63,20 @@ class Pruner:
         total_steps: int,
         schedule: PruningSchedule | None = None,
         penalty_schedule: PruningSchedule | None = None,
+        densities: Sequence[float] = (),
         freeze_after: float | None = None,
         step: int = 0,
     ) -> None:
         self.masks = Masks.of(model)
         self._optimizer = optimizer
-        self._window = (schedule or PruningSchedule()).window(total_steps)
-        begin, end = (penalty_schedule or schedule or PruningSchedule()).window(total_steps)
+        schedule = schedule or PruningSchedule()
+        self.stages = stages_of(schedule, total_steps, len(densities) or 1)
         require_own_group(self.masks.scores(), optimizer)
         method = self.masks.method
-        self._level: Schedule = method.level_schedule(begin=self._window[0], end=self._window[1])
+        self._levels = level_schedules(method, self.stages, densities)
+        begin, end = (penalty_schedule or schedule).window(self.stages[0].stop)
         self._penalty: Schedule = method.penalty_schedule(begin=begin, end=end)
-        self._freeze_step = _freeze_step(self._window[1], total_steps, freeze_after)
+        self._freeze_step = _freeze_step(self.stages[-1].end, total_steps, freeze_after)
         self._step = step
         if self._is_frozen():
             self._freeze()
@@ -78,7 +85,7 @@ class Pruner:
     @property
     def has_final_density(self) -> bool:
         """Whether the level has reached its end."""
-        return self._step >= self._window[1]
+        return self._step >= self.stages[-1].end
 
     @property
     def penalty_weight(self) -> float:
@@ -120,7 +127,7 @@ class Pruner:
         self._observe()
         self._step += 1
         if self._is_due():
-            self.masks.update(self.masks.method.level(self._level(self._step)), self._optimizer)
+            self.masks.update(self._level(), self._optimizer)
         else:
             self.masks.apply_in_place()
             self.masks.mark_fresh()
@@ -133,12 +140,22 @@ class Pruner:
         """Makes the masks of the first step; those of a run that goes on were loaded with it."""
         method = self.masks.method
         if method.updates is None and not self.masks.frozen:
-            self.masks.update(method.level(self._level(self._step)))
+            self.masks.update(self._level())
         else:
             self.masks.mark_fresh()
         if method.controller is not None and self._step == 0:
             self.masks.steering = method.controller.start(self._share())
         self.masks.draw(self._step)
+
+    def _place(self) -> int:
+        """The number of the stage whose level holds at this step."""
+        begun = [i for i, stage in enumerate(self.stages) if stage.begin <= self._step]
+        return begun[-1] if begun else 0
+
+    def _level(self) -> Level:
+        """The level of this step."""
+        method = self.masks.method
+        return cast(Level, method.level(self._levels[self._place()](self._step)))
 
     def _is_frozen(self) -> bool:
         """Whether masks stay as they are from this step on."""
@@ -151,17 +168,17 @@ class Pruner:
         method = self.masks.method
         if method.updates is None:
             return True
-        begin, end = self._window
-        interval = max(1, (end - begin) // method.updates)
-        if self._step >= end:
-            since = self._step - end
+        stage = self.stages[self._place()]
+        interval = max(1, (stage.end - stage.begin) // method.updates)
+        if self._step >= stage.end:
+            since = self._step - stage.end
             return since == 0 or (since % interval == 0 and not method.prunes_in_place)
-        since = self._step - begin
+        since = self._step - stage.begin
         return since >= 0 and since % interval == 0
 
     def _observe(self) -> None:
         """Keeps the running mean of squared gradients that an optimizer does not."""
-        if not self.masks.method.needs_second_moment or self._step >= self._window[1]:
+        if not self.masks.method.needs_second_moment or self.has_final_density:
             return
         for one in self.masks:
             if second_moment_of(one.weight, self._optimizer) is None:
@@ -177,9 +194,9 @@ class Pruner:
         controller, last = self.masks.method.controller, self.masks.steering
         if controller is None or last is None or self.masks.frozen:
             return
-        begin, end = self._window
+        [stage] = self.stages  # a method with a controller goes to one density
         self.masks.steering = controller.steered(
-            last, self._share(), step=self._step, begin=begin, end=end
+            last, self._share(), step=self._step, begin=stage.begin, end=stage.end
         )
 
     @torch.no_grad()

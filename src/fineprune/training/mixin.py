@@ -1,7 +1,7 @@
 """Pruning and distillation for any trainer that descends from `transformers.Trainer`."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -21,6 +22,7 @@ from fineprune.pruning.finalize import finalize
 from fineprune.pruning.masks import Masks, has_masks
 from fineprune.pruning.parameters import SCORE_LEARNING_RATE, score_groups
 from fineprune.pruning.schedule import PruningSchedule
+from fineprune.pruning.stages import Stage, stages_of
 from fineprune.training.distillation import Distillation, logit_names
 from fineprune.training.divergence import (
     require_finite_gradient,
@@ -28,6 +30,7 @@ from fineprune.training.divergence import (
     require_finite_weights,
 )
 from fineprune.training.heads import labels_of, require_same_labels
+from fineprune.training.rates import rewound
 from fineprune.training.sampling import RepeatableSampler
 from fineprune.training.teacher import (
     NOT_INPUTS,
@@ -59,6 +62,8 @@ class FinePruningMixin(_Base):
             streamed or transformed on the fly, the teacher is asked at each step.)
         schedule: when the level moves.
         penalty_schedule: when the penalty grows; None for the same.
+        densities: fractions to keep on the way, as for `Pruner`. Unless the trainer was given a
+            scheduler, the learning rates start anew for each.
         freeze_after: fraction of the steps after the final density from which on masks stay as
             they are, and scores are released; None for never.
         score_learning_rate: of the scores, a parameter group of their own without weight decay.
@@ -79,6 +84,7 @@ class FinePruningMixin(_Base):
         teacher_folder: Path | str | None = None,
         schedule: PruningSchedule | None = None,
         penalty_schedule: PruningSchedule | None = None,
+        densities: Sequence[float] = (),
         freeze_after: float | None = None,
         score_learning_rate: float = SCORE_LEARNING_RATE,
         track: Track = lambda batches, length: batches,
@@ -96,9 +102,11 @@ class FinePruningMixin(_Base):
         self._track = track
         self._loss_parts: dict[str, Tensor] = {}
         self._rates: list[float] = []
+        self._schedule, self._densities = schedule or PruningSchedule(), tuple(densities)
         self._pruning = PruningCallback(
             schedule,
             penalty_schedule=penalty_schedule,
+            densities=densities,
             freeze_after=freeze_after,
             penalty_in_loss=True,
         )
@@ -109,6 +117,11 @@ class FinePruningMixin(_Base):
     def masks(self) -> Masks | None:
         """The masks of the model; None where it has none."""
         return Masks.of(self.model) if self.model is not None and has_masks(self.model) else None
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """The stages of the run, one for each density; empty without masks or before training."""
+        return self._pruning.pruner.stages if self._pruning.pruner is not None else ()
 
     @property
     def penalty_weight(self) -> float:
@@ -136,6 +149,19 @@ class FinePruningMixin(_Base):
             for group in groups:
                 optimizer.add_param_group(group)
         return optimizer
+
+    @override
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> Any:
+        """As in `Trainer`; with several densities, the rates start anew for each of them."""
+        if self.lr_scheduler is None and len(self._densities) > 1:
+            stages = stages_of(self._schedule, num_training_steps, len(self._densities))
+            self.lr_scheduler = LambdaLR(
+                cast(torch.optim.Optimizer, optimizer or self.optimizer),
+                rewound(stages, self.args.warmup_steps),
+            )
+        return super().create_scheduler(num_training_steps, cast(Any, optimizer))
 
     @override
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:

@@ -33,6 +33,7 @@ from fineprune.training.precision import fastest_precision
 from fineprune.training.progress import ProgressCallback, track_teacher
 from fineprune.training.recipe import Recipe
 from fineprune.training.run_folder import (
+    DensityFolders,
     RunMetrics,
     claim,
     conclude,
@@ -146,6 +147,7 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         track=track_teacher,
         schedule=pruning.schedule if pruning else None,
         penalty_schedule=pruning.penalty_schedule if pruning else None,
+        densities=pruning.densities if pruning else (),
         freeze_after=pruning.freeze_after if pruning else None,
         score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
@@ -154,4 +156,6 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)
+    if pruning and pruning.densities:
+        trainer.add_callback(DensityFolders(trainer, output, pruning.densities))
     return trainer

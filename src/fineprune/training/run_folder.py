@@ -1,12 +1,28 @@
 """The folder of a run: who may write there, and what is left there in the end."""
 
+import copy
 import json
+import shutil
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, final
+
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from typing_extensions import override
 
 from fineprune.errors import TrainingError
-from fineprune.files import is_taken, replacing
+from fineprune.files import is_taken, new_folder, replacing
+from fineprune.pruning.finalize import finalize
+from fineprune.tasks.base import Logits
 from fineprune.training.checkpoints import remove_partial_checkpoints
 from fineprune.training.recipe import Precision, Recipe, read_recipe, resolved, write_recipe
 from fineprune.training.task_trainer import TaskTrainer
@@ -79,8 +95,55 @@ def conclude(trainer: TaskTrainer, output: Path, *, seconds: float) -> RunMetric
     """
     _save(trainer, output)
     logits = [trainer.logits(one) for one in trainer.evaluation_sets]
+    result = _metrics(trainer, logits, seconds)
+    if trainer.is_world_process_zero():
+        if logits:
+            write_json(output / PREDICTIONS_FILE, trainer.predictions(logits))
+        write_json(output / METRICS_FILE, asdict(result))
+    return result
+
+
+@final
+class DensityFolders(TrainerCallback):
+    """Leaves a plain model, tokenizer and metrics where a run has recovered at a density.
+
+    Args:
+        trainer: what trains it.
+        output: the run's folder; `density-0.2` and others appear in it.
+        densities: in the order in which the run passes through them.
+    """
+
+    def __init__(self, trainer: TaskTrainer, output: Path, densities: Sequence[float]) -> None:
+        self._trainer = trainer
+        self._output = output
+        self._densities = densities
+        self._started = time.monotonic()
+
+    @override
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        stops = [stage.stop for stage in self._trainer.stages]
+        if state.global_step in stops:
+            self._write(self._densities[stops.index(state.global_step)])
+
+    def _write(self, density: float) -> None:
+        trainer = self._trainer
+        logits = [trainer.logits(one) for one in trainer.evaluation_sets]
+        metrics = _metrics(trainer, logits, time.monotonic() - self._started)
+        if not trainer.is_world_process_zero():
+            return
+        target = self._output / f"density-{density:g}"
+        shutil.rmtree(target, ignore_errors=True)  # of a run that was resumed from before it
+        with new_folder(target) as folder:
+            finalize(copy.deepcopy(cast(PreTrainedModel, trainer.model))).save_pretrained(folder)
+            cast(PreTrainedTokenizerBase, trainer.processing_class).save_pretrained(folder)
+            write_json(folder / METRICS_FILE, asdict(metrics))
+
+
+def _metrics(trainer: TaskTrainer, logits: Sequence[Logits], seconds: float) -> RunMetrics:
     masks = trainer.masks
-    result = RunMetrics(
+    return RunMetrics(
         metrics=trainer.score(logits),
         examples=sum(one.examples for one in trainer.evaluation_sets),
         density=masks.density() if masks else 1.0,
@@ -88,11 +151,6 @@ def conclude(trainer: TaskTrainer, output: Path, *, seconds: float) -> RunMetric
         steps=trainer.state.global_step,
         seconds=round(seconds, 1),
     )
-    if trainer.is_world_process_zero():
-        if logits:
-            write_json(output / PREDICTIONS_FILE, trainer.predictions(logits))
-        write_json(output / METRICS_FILE, asdict(result))
-    return result
 
 
 def _save(trainer: TaskTrainer, output: Path) -> None:

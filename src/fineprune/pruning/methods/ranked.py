@@ -51,7 +51,7 @@ class RankedMethod(Method[KeepFraction]):
 
     @override
     def level_schedule(self, *, begin: int, end: int) -> Schedule:
-        falling = cubic(self.initial_keep, self.keep, begin=begin, end=end)
+        falling = cubic(max(self.initial_keep, self.keep), self.keep, begin=begin, end=end)
         return lambda step: 1.0 if step < begin else falling(step)
 
 

@@ -11,6 +11,7 @@ from fineprune.errors import RecipeError, TrainingError
 from fineprune.pruning.methods import Method, method_from_settings, settings_of
 from fineprune.pruning.numbers import Count, Fraction, NotNegative, Positive, Seed
 from fineprune.pruning.schedule import PruningSchedule
+from fineprune.pruning.stages import require_densities, stages_of
 from fineprune.tasks.registry import TaskSettings
 from fineprune.training.distillation import Distillation
 
@@ -58,6 +59,8 @@ class PruningSettings:
 
     Attributes:
         method: the method's name and its settings.
+        densities: fractions to keep, from the largest to the smallest, in place of the method's
+            `keep`: one run passes through them, and leaves a finalized folder for each.
         schedule: when the level moves.
         penalty_schedule: when the penalty grows; without it, as the level moves.
         freeze_after: fraction of the steps after the final density, from which on the masks stay
@@ -67,11 +70,31 @@ class PruningSettings:
     """
 
     method: Annotated[Method[Any], BeforeValidator(_method), PlainSerializer(settings_of)]
+    densities: tuple[Positive, ...] = ()
     schedule: PruningSchedule = PruningSchedule()
     penalty_schedule: PruningSchedule | None = None
     freeze_after: Fraction | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_is_the_last_density(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("densities"), list | tuple):
+            return values
+        method, densities = values.get("method"), values["densities"]
+        if densities and isinstance(method, Mapping) and "keep" not in method:
+            values = {**values, "method": {**method, "keep": densities[-1]}}
+        return values
+
+    @model_validator(mode="after")
+    def _method_passes_through_densities(self) -> Self:
+        if self.densities:
+            try:
+                require_densities(self.method, self.densities)
+            except TrainingError as error:
+                raise ValueError(str(error)) from error
+        return self
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -190,6 +213,6 @@ class Recipe:
             schedule: PruningSchedule | None = getattr(self.pruning, key)
             try:
                 if schedule is not None:
-                    schedule.window(total_steps)
+                    stages_of(schedule, total_steps, len(self.pruning.densities) or 1)
             except TrainingError as error:
                 raise TrainingError(f"pruning.{key}.{error}") from error
