@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from datasets import Dataset
 
-from fineprune.tasks.tokenizer import Tokenizer
+from fineprune.text.tokenizer import Tokenizer
 
 Logits = tuple[np.ndarray, ...]
 """A model's head outputs over a whole set: `(logits,)` of shape `(examples, labels)`, or

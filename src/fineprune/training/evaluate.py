@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast, get_args
 
-from transformers import DataCollatorWithPadding
 from transformers.trainer_callback import PrinterCallback
 
 from fineprune.errors import RecipeError
@@ -19,6 +18,7 @@ from fineprune.training.models import load_tokenizer, require_padding
 from fineprune.training.recipe import Recipe
 from fineprune.training.run_folder import RECIPE_FILE, precision_of
 from fineprune.training.task_trainer import TaskTrainer
+from fineprune.training.texts import padding_collator, text_tokenizer
 from fineprune.wording import listed
 
 
@@ -64,13 +64,13 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
     tokenizer = load_tokenizer(str(folder))
     require_padding(tokenizer, str(folder))
     require_head(model, task.head, f"the model {str(folder)!r}")
-    sets = task.evaluation_sets(tokenizer, split)
+    sets = task.evaluation_sets(text_tokenizer(tokenizer), split)
     with TemporaryDirectory() as scratch:
         trainer = TaskTrainer(
             model,
             evaluation_arguments(_as_trained(recipe, folder).training, Path(scratch)),
             evaluation_sets=sets,
-            data_collator=DataCollatorWithPadding(tokenizer),
+            data_collator=padding_collator(tokenizer),
         )
         trainer.remove_callback(PrinterCallback)
         logits = [trainer.logits(one) for one in sets]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from datasets import Dataset
 from transformers import (
-    DataCollatorWithPadding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     set_seed,
@@ -40,6 +39,7 @@ from fineprune.training.run_folder import (
     require_usable,
 )
 from fineprune.training.task_trainer import TaskTrainer, metric_name
+from fineprune.training.texts import padding_collator, text_tokenizer
 
 Say = Callable[[str], None]
 
@@ -99,7 +99,7 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     settings = recipe.training
     tokenizer = load_tokenizer(recipe.model)
     require_padding(tokenizer, recipe.model)
-    features = task.training_features(tokenizer)
+    features = task.training_features(text_tokenizer(tokenizer))
     steps = math.ceil(math.ceil(len(features) / settings.batch_size) * settings.epochs)
     recipe.check_schedules(settings.max_steps or steps)
     if recipe.teacher:
@@ -119,7 +119,7 @@ def _with_precision(recipe: Recipe, prepared: _Prepared, resumed: Path | None) -
     chosen = fastest_precision(
         prepared.model,
         prepared.features,
-        DataCollatorWithPadding(prepared.tokenizer),
+        padding_collator(prepared.tokenizer),
         max(1, settings.batch_size // settings.accumulation),
     )
     return recipe.with_precision(chosen)
@@ -133,7 +133,7 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         freeze_embeddings(model)
     if pruning:
         attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
-    sets = task.evaluation_sets(tokenizer) if "validation" in task.splits else ()
+    sets = task.evaluation_sets(text_tokenizer(tokenizer)) if "validation" in task.splits else ()
     arguments = training_arguments(settings, output, joined_processes().num_processes)
     if not sets:
         arguments.eval_strategy = IntervalStrategy.NO
@@ -151,7 +151,7 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
         train_dataset=prepared.features,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=padding_collator(tokenizer),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from fineprune.errors import DataError
 from fineprune.tasks.data import SquadSource
-from fineprune.tasks.question_answering.answers import AnswerRules
 from fineprune.tasks.question_answering.examples import (
     Example,
     SetName,
@@ -20,7 +19,8 @@ from fineprune.tasks.question_answering.settings import (
     QuestionAnsweringSettings,
 )
 from fineprune.tasks.question_answering.task import QuestionAnswering
-from fineprune.tasks.question_answering.windows import WindowShape
+from fineprune.text.answers import AnswerRules
+from fineprune.text.windows import WindowShape
 
 
 def load_question_answering(settings: QuestionAnsweringSettings) -> QuestionAnswering:
