@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fineprune.errors import UnsupportedModelError
@@ -88,6 +89,23 @@ def read_modules(files: Mapping[str, bytes]) -> tuple[Module, ...]:
             "that file"
         )
     return tuple(modules[1:])
+
+
+def module_folders(folder: Path) -> tuple[str, ...]:
+    """Folders, inside of a model's, of all modules that it lists, of whatever kind.
+
+    Raises:
+        UnsupportedModelError: the list is none, or names a folder elsewhere.
+    """
+    if not (folder / MODULES).is_file():
+        return ()
+    content = read_json({MODULES: (folder / MODULES).read_bytes()}, MODULES)
+    entries = [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    names = [str(one.get("path", "")).strip("/") for one in entries]
+    for name in names:
+        if ".." in PurePosixPath(name).parts:
+            raise UnsupportedModelError(f"{folder / MODULES} names {quoted(name)}")
+    return tuple(name for name in names if name)
 
 
 def _module(number: int, entry: Mapping[str, Any]) -> Module:

@@ -165,14 +165,32 @@ def _windows(examples: Sequence[Question], tokenizer: Tokenizer, shape: WindowSh
 def _clip_questions(questions: Sequence[str], tokenizer: Tokenizer, longest: int) -> list[str]:
     # Leading white space is stripped as well: some tokenizers make tokens of it.
     stripped = [question.lstrip() for question in questions]
-    spans = tokenizer(
-        stripped, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-    )["offset_mapping"]
-    kept = slice(-longest, None) if tokenizer.truncation_side == "left" else slice(longest)
+    spans = _spans(stripped, tokenizer)
     return [
-        question[span[kept][0][0] : span[kept][-1][1]] if span else ""
-        for question, span in zip(stripped, spans, strict=True)
+        _clipped(question, own, tokenizer, longest)
+        for question, own in zip(stripped, spans, strict=True)
     ]
+
+
+def _clipped(
+    question: str, spans: Sequence[tuple[int, int]], tokenizer: Tokenizer, longest: int
+) -> str:
+    """The part of a question that has at most so many tokens when it stands alone."""
+    for count in range(longest, 0, -1):
+        kept = spans[-count:] if tokenizer.truncation_side == "left" else spans[:count]
+        part = question[kept[0][0] : kept[-1][1]] if kept else ""
+        # Half a character, as byte-level tokens are, becomes a whole one.
+        if len(spans) <= longest or len(_spans([part], tokenizer)[0]) <= longest:
+            return part
+    return ""
+
+
+def _spans(texts: Sequence[str], tokenizer: Tokenizer) -> list[Sequence[tuple[int, int]]]:
+    encoding = tokenizer(
+        texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    spans: list[Sequence[tuple[int, int]]] = encoding["offset_mapping"]
+    return spans
 
 
 def _check_room(questions: Sequence[str], tokenizer: Tokenizer, shape: WindowShape) -> None:

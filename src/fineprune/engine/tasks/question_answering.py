@@ -42,6 +42,7 @@ class QuestionAnswering(Task):
 
     def __init__(self, source: TaskSource) -> None:
         self._text = TextModel.of(source, _KIND)
+        self.limit = self._text.limit
         self._shape = _shape(self._text)
         self._trained = self._text.trained
         if self._text.tokenizer.cls_token_id is None:

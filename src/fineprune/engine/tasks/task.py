@@ -28,8 +28,27 @@ class TaskSource:
     attachments: Mapping[str, bytes]
 
 
+@dataclass(frozen=True)
+class Limit:
+    """The longest input.
+
+    Attributes:
+        tokens: so many, special tokens counted.
+        source: who says so: a key and its file, or the model.
+    """
+
+    tokens: int
+    source: str
+
+
 class Task(ABC):
-    """Answers to texts."""
+    """Answers to texts.
+
+    Attributes:
+        limit: the longest input.
+    """
+
+    limit: Limit
 
     @abstractmethod
     def __call__(self, *inputs: Any, **options: Any) -> Any:

@@ -8,24 +8,11 @@ from tokenizers import Encoding
 
 from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
-from fineprune.engine.tasks.task import TaskSource
+from fineprune.engine.tasks.task import Limit, TaskSource
 from fineprune.text.fast import Cut, FastTokenizer, Text
 from fineprune.text.settings import TOKENIZER
 from fineprune.text.trained import RECIPE, TrainedText
 from fineprune.wording import quoted
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The longest input.
-
-    Attributes:
-        tokens: so many, special tokens counted.
-        source: who says so: a key and its file, or the model.
-    """
-
-    tokens: int
-    source: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +76,14 @@ class TextModel:
             if not encoding.ids:
                 raise InputError(f"the text {quoted(text)} has no tokens")
         return encodings
+
+    def is_cut(self, text: Text) -> bool:
+        """Whether a text is longer than the longest input."""
+        letters = len(text) if isinstance(text, str) else sum(map(len, text))
+        if letters <= self.limit.tokens // 4:  # no need to count: a letter has four bytes at most
+            return False
+        (encoding,) = self.tokenizer.encode([text])
+        return len(encoding.ids) > self.limit.tokens
 
     def values(self, encodings: Sequence[Encoding]) -> list[Floats]:
         """What the model's head says to each encoding."""

@@ -35,7 +35,12 @@ class TextClassification(Task):
 
     def __init__(self, source: TaskSource) -> None:
         self._text = TextModel.of(source, _KIND)
+        self.limit = self._text.limit
         self._config = source.config
+
+    def is_cut(self, text: Text) -> bool:
+        """Whether a text is longer than the model's longest input."""
+        return self._text.is_cut(text)
 
     def __call__(self, texts: Text | list[Text], *, top_k: int | None = 1) -> Any:
         """Classifies texts, as the pipeline `text-classification` of `transformers` does.

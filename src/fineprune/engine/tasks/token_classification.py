@@ -32,6 +32,7 @@ class TokenClassification(Task):
 
     def __init__(self, source: TaskSource) -> None:
         self._text = TextModel.of(source)
+        self.limit = self._text.limit
         self._config = source.config
         unknown = read_object(source.attachments, CONFIG).get("unk_token")
         self._unknown = unknown.get("content") if isinstance(unknown, dict) else unknown
