@@ -39,11 +39,10 @@ def files(*modules: str, **others: Any) -> dict[str, str]:
 
 
 def pooling(*modes: str) -> dict[str, Any]:
-    keys = ("cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens")
-    keys += ("weightedmean_tokens", "lasttoken")
+    keys = "cls_token max_tokens mean_tokens mean_sqrt_len_tokens weightedmean_tokens lasttoken"
     return {
         "word_embedding_dimension": HIDDEN,
-        **{f"pooling_mode_{key}": key in modes for key in keys},
+        **{f"pooling_mode_{key}": key in modes for key in keys.split()},
     }
 
 

@@ -12,6 +12,7 @@ from fineprune.engine.heads.head import Floats
 from fineprune.engine.tasks.pieces import pieces_of
 from fineprune.engine.tasks.task import Task, TaskSource, as_list, softmax
 from fineprune.engine.tasks.text import TextModel
+from fineprune.text.characters import without_surrogates
 from fineprune.text.files import read_object
 from fineprune.text.settings import CONFIG
 from fineprune.wording import listed
@@ -121,7 +122,7 @@ class TokenClassification(Task):
                 "entity": labels[best],
                 "score": float(scores[index, best]),
                 "index": index,
-                "word": text[start:end] if word == self._unknown else word,
+                "word": without_surrogates(text[start:end]) if word == self._unknown else word,
                 "start": start,
                 "end": end,
             }
