@@ -16,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from fineprune.pruning.attach import attach
-from fineprune.tasks.base import Task
+from fineprune.tasks.base import Task, metric_name
 from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import joined_processes, training_arguments
 from fineprune.training.checkpoints import last_checkpoint
@@ -38,7 +38,7 @@ from fineprune.training.run_folder import (
     precision_of,
     require_usable,
 )
-from fineprune.training.task_trainer import TaskTrainer, metric_name
+from fineprune.training.task_trainer import TaskTrainer
 from fineprune.training.texts import padding_collator, text_tokenizer
 
 Say = Callable[[str], None]

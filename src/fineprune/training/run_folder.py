@@ -1,12 +1,11 @@
 """The folder of a run: who may write there, and what is left there in the end."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fineprune.errors import TrainingError
-from fineprune.files import is_taken, replacing
+from fineprune.files import is_taken, write_json
 from fineprune.training.checkpoints import remove_partial_checkpoints
 from fineprune.training.recipe import Precision, Recipe, read_recipe, resolved, write_recipe
 from fineprune.training.task_trainer import TaskTrainer
@@ -102,12 +101,6 @@ def _save(trainer: TaskTrainer, output: Path) -> None:
         for file in sorted(unfinished.iterdir()):
             file.replace(output / file.name)
         unfinished.rmdir()
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a JSON file by atomic rename."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def _require_same(path: Path, recipe: Recipe) -> None:

@@ -23,8 +23,18 @@ from fineprune.text.answers import AnswerRules
 from fineprune.text.windows import WindowShape
 
 
-def load_question_answering(settings: QuestionAnsweringSettings) -> QuestionAnswering:
-    """Reads and checks all sets that the settings name.
+def load_question_answering(
+    settings: QuestionAnsweringSettings,
+    *,
+    only: SetName | None = None,
+    labels: Sequence[str] = (),
+) -> QuestionAnswering:
+    """Reads and checks the sets that the settings name.
+
+    Args:
+        settings: the `task:` section of a recipe.
+        only: the one set to read; None for all that there are.
+        labels: of no use here, for there are no classes.
 
     Raises:
         DataError: a set is missing, empty, malformed, has questions without answers that
@@ -40,7 +50,7 @@ def load_question_answering(settings: QuestionAnsweringSettings) -> QuestionAnsw
             source, name, unanswerable=settings.unanswerable, misaligned=settings.misaligned
         )
         for name, source in sources.items()
-        if source is not None
+        if source is not None and only in (None, name)
     }
     return QuestionAnswering(
         examples={name: loaded.examples for name, loaded in sets.items()},
