@@ -26,6 +26,7 @@ LAYERS = (
     "core",
     "tasks",
     "engine",
+    "text",
     "packing",
 )
 # The floor: small modules beside the layers, which every layer may import.
@@ -35,7 +36,12 @@ FLOOR = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
 NO_ENGINE = ("training", "pruning", "core", "tasks")
 TORCH = {"torch", "transformers", "accelerate"}
 # Layers that work without PyTorch, and what each of them does without.
-NO_TORCH = {"tasks": TORCH, "engine": TORCH | {"datasets"}, "packing": TORCH | {"datasets"}}
+NO_TORCH = {
+    "tasks": TORCH,
+    "engine": TORCH | {"datasets"},
+    "text": TORCH | {"datasets"},
+    "packing": TORCH | {"datasets"},
+}
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

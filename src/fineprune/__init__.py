@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fineprune.pruning import Fisher as Fisher
     from fineprune.pruning import KeepFraction as KeepFraction
     from fineprune.pruning import Level as Level
+    from fineprune.pruning import Locked as Locked
     from fineprune.pruning import Magnitude as Magnitude
     from fineprune.pruning import Mask as Mask
     from fineprune.pruning import MaskedWeight as MaskedWeight
@@ -84,6 +85,7 @@ _TRAIN = {
     "Mask": "fineprune.pruning",
     "Level": "fineprune.pruning",
     "Fisher": "fineprune.pruning",
+    "Locked": "fineprune.pruning",
     "Counts": "fineprune.pruning",
     "KeepFraction": "fineprune.pruning",
     "Magnitude": "fineprune.pruning",

@@ -29,6 +29,10 @@ class PackedFileError(FinepruneError):
     """A packed file is damaged, hostile, or of a version this reader does not know."""
 
 
+class UnsupportedModelError(FinepruneError):
+    """A model that the engine does not know how to run."""
+
+
 class MissingExtraError(FinepruneError, ImportError):
     """A name needs an optional part of the installation that is not there."""
 

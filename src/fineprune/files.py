@@ -1,11 +1,13 @@
 """Files and folders that appear whole or not at all."""
 
 import errno
+import json
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fineprune.errors import FileTakenError, FolderTakenError, WritingError
 
@@ -38,6 +40,17 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes a JSON file by atomic rename.
+
+    Raises:
+        FileTakenError: there is something at `path` that is no file.
+        WritingError: the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def place_of_file(path: Path) -> Path:

@@ -34,8 +34,51 @@ def test_texts_from_standard_input(
     fineprune: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = packed(tmp_path, "sequence")
+    lines = ["w1 w2", "", "w3\u2028w4", "w5\x85w6\x0cw7\x0bw8", "  ", "w9\rw10", "w11"]
+    expected = Engine(file)(lines)
+    for ending, last in (("\n", "\n"), ("\r\n", ""), ("\n", "")):
+        content = (ending.join(lines) + last).encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        answers = one_object(fineprune("predict", file, "-", "--json").out)["answers"]
+        assert [one["label"] for one in answers] == [one["label"] for one in expected]
+        scores = [one["score"] for one in expected]
+        assert [one["score"] for one in answers] == pytest.approx(scores, rel=1e-4)
     monkeypatch.setattr(sys, "stdin", io.StringIO("w1 w2\n\nw3\n"))
-    assert len(one_object(fineprune("predict", file, "-", "--json").out)["answers"]) == 2
+    assert len(one_object(fineprune("predict", file, "-", "--json").out)["answers"]) == 3
+
+
+@pytest.mark.parametrize("head", ["sequence", "none"])
+def test_no_lines(
+    head: str, fineprune: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = packed(tmp_path, head)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert one_object(fineprune("predict", file, "-", "--json").out) == {"answers": []}
+
+
+def test_bytes_that_are_no_text(
+    fineprune: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = packed(tmp_path, "question")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"w1\n\xff\xfe w2\n")))
+    found = fineprune("predict", file, "-", "--context", "w1 \udcff w2", "--json")
+    assert (found.code, len(one_object(found.out)["answers"])) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["see [/quote] here", "[b]w1[/b] :smile: [red]", "[link=w1", "\\[w1]", "w1 \udcff w2"]
+)
+def test_texts_are_printed_as_they_are(text: str, fineprune: Command, tmp_path: Path) -> None:
+    found = fineprune("predict", packed(tmp_path, "sequence"), text)
+    assert (found.code, found.err) == (0, "")
+    assert text.replace("\udcff", "\ufffd") in found.out
+
+
+def test_what_is_cut_is_told(fineprune: Command, tmp_path: Path) -> None:
+    make_tokenizer(most_tokens=9).save_pretrained(tmp_path / "model")
+    file = save_packed(build("bert", "sequence"), tmp_path / "model", "sequence").file
+    said = "longer than 9 tokens, and cut: 1 of 2 texts (model_max_length in tokenizer_config.json)"
+    assert fineprune("predict", file, "w1 " * 7, "w1 " * 8, "--json").err.strip() == said
 
 
 def test_pairs(fineprune: Command, tmp_path: Path) -> None:

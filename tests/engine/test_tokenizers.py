@@ -90,18 +90,3 @@ def test_token_classification(
     for text in (*TEXTS, "日本 and 東京"):
         expected = pipe(text, aggregation_strategy=aggregation)
         assert_alike(engine(text, aggregation_strategy=aggregation), expected)
-
-
-@KINDS
-def test_answers_are_whole_words(
-    architecture: str, make: Callable[[], PreTrainedTokenizerBase], tmp_path: Path
-) -> None:
-    make().save_pretrained(tmp_path / "model")
-    model = build(architecture, "question", vocab_size=400)
-    engine = Engine(save_packed(model, tmp_path / "model", "question").file, threads=1)
-    for text in TEXTS:
-        for answer in engine(question="Where?", context=text, top_k=20):
-            start, end = answer["start"], answer["end"]
-            assert answer["answer"] == text[start:end] == text[start:end].strip()
-            assert not (start and text[start - 1].isalpha() and text[start].isalpha())
-            assert not (text[end : end + 1].isalpha() and text[end - 1].isalpha())

@@ -130,9 +130,9 @@ def test_questions_are_read_and_answers_scored(tmp_path: Path) -> None:
         """
 import numpy as np
 from fineprune.tasks.question_answering import QuestionAnsweringSettings, load_question_answering
-from fineprune.tasks.question_answering.answers import predict_answers
+from fineprune.text.answers import predict_answers
 from fineprune.tasks.question_answering.metrics import Judged, squad_v1_metrics
-from fineprune.tasks.question_answering.windows import ContextMap
+from fineprune.text.windows import ContextMap
 task = load_question_answering(QuestionAnsweringSettings(validation="a.json"))
 (example,) = task.examples["validation"]
 windows = ContextMap(np.array([0]), np.array([0]), np.array([[[0, 0], [0, 1], [2, 3]]]))

@@ -78,8 +78,38 @@ def test_a_model_with_other_labels(workspace: Workspace, tmp_path: Path) -> None
     model.config.id2label = {0: "third", 1: "second", 2: "first"}
     model.save_pretrained(tmp_path)
     make_tokenizer().save_pretrained(tmp_path)
+    recipe = parse_recipe(workspace.recipe(task__labels=["first", "second", "third"]), "test")
     with pytest.raises(CheckpointError, match="labels in another order"):
-        evaluate(tmp_path, parse_recipe(workspace.recipe(), "test"))
+        evaluate(tmp_path, recipe)
+    # Where the recipe leaves them open, they are those that the model predicts.
+    turned: Any = make_model()
+    turned.load_state_dict(model.state_dict())
+    for head in (turned.classifier.weight, turned.classifier.bias):
+        head.data = head.data.flip(0)
+    turned.save_pretrained(tmp_path / "turned")
+    make_tokenizer().save_pretrained(tmp_path / "turned")
+    recipe = parse_recipe(workspace.recipe(), "test")
+    assert evaluate(tmp_path, recipe).metrics == evaluate(tmp_path / "turned", recipe).metrics
+
+
+def test_only_the_split_that_is_scored_is_read(workspace: Workspace) -> None:
+    for kind in KINDS:
+        values = workspace.recipe(kind, task__train="gone.json", task__test="gone.json")
+        if kind != "question-answering":
+            values["task"] |= {"train": "gone.tsv", "test": "gone.tsv"}
+        found = evaluate(Path(workspace.teacher(kind)), parse_recipe(values, "test"))
+        assert found.examples == VALIDATION_EXAMPLES
+
+
+def test_dropped_rows_are_told_of(workspace: Workspace, tmp_path: Path) -> None:
+    rows = Path(workspace.task("classification")["validation"]).read_text("utf-8")
+    (tmp_path / "broken.tsv").write_text(rows + "w1 w2\tfourth\n", encoding="utf-8")
+    values = workspace.recipe(
+        task__validation=str(tmp_path / "broken.tsv"), task__broken_rows="drop"
+    )
+    found = evaluate(Path(workspace.teacher()), parse_recipe(values, "test"))
+    assert found.examples == VALIDATION_EXAMPLES
+    assert "broken rows left out: 1" in found.notes[0]
 
 
 def test_a_model_without_a_head(workspace: Workspace, tmp_path: Path) -> None:

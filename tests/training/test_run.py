@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fineprune.errors import FinepruneError, TrainingError
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import count
+from fineprune.pruning.finalize import finalize_folder
 from fineprune.training import run as run_module
 from fineprune.training.recipe import parse_recipe, read_recipe
 from fineprune.training.run import run
@@ -365,3 +366,31 @@ def test_teachers_are_asked_once_for_all_runs_beside_each_other(
             before = file.stat().st_mtime_ns
     assert file.stat().st_mtime_ns == before
     assert not (tmp_path / "runs" / "one" / "teacher-logits").exists()
+
+
+def test_a_pruned_model_learns_another_task_with_the_same_zeros(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    method = {"name": "magnitude", "keep": 0.3}
+    train(workspace.recipe(pruning__method=method), tmp_path / "first")
+    finalize_folder(tmp_path / "first", tmp_path / "plain")
+    values = workspace.recipe(
+        "regression", model=str(tmp_path / "plain"), pruning__method={"name": "locked"}
+    )
+    result = train(values, tmp_path / "second")
+    finalize_folder(tmp_path / "second", tmp_path / "again")
+    before, after = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("plain", "again")
+    )
+    pruned = [name for name in before if ".layer." in name and before[name].ndim == 2]
+    assert len(pruned) == 12
+    for name in pruned:
+        assert torch.equal(before[name] == 0, after[name] == 0), name
+        assert not torch.equal(before[name], after[name]), name
+    assert result.density == pytest.approx(count(load_model(tmp_path / "plain")).density)
+
+
+def test_locked_without_zeros(workspace: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(FinepruneError, match="locked keeps the zeros"):
+        train(workspace.recipe(pruning__method={"name": "locked"}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

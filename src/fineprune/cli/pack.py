@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from fineprune.cli.options import JsonOption
-from fineprune.cli.printing import print_json, print_table
-from fineprune.packing import PackReport
+from fineprune.cli.printing import note, print_json, print_table
+from fineprune.engine.config import Config
+from fineprune.engine.errors import UnsupportedModelError
+from fineprune.engine.support import class_to_run
+from fineprune.packing import PackReport, read_packed
 from fineprune.packing import pack as pack_folder
 
 _BITS = "2 to 8, or 16 or 32 for floats."
@@ -23,6 +26,7 @@ def pack(
 ) -> None:
     """Pack a finalized model into one small file."""
     report = pack_folder(source, file, bits=bits, embedding_bits=embedding_bits)
+    _note_what_runs_it(file, [one.name for one in report.tensors])
     if json:
         print_json(
             {
@@ -34,6 +38,15 @@ def pack(
         )
         return
     print_table({"": "left", "value": "right"}, _rows(report), title=str(file))
+
+
+def _note_what_runs_it(file: Path, tensors: list[str]) -> None:
+    """Says so where the engine does not: packed all the same, a file can be loaded in PyTorch."""
+    packed = read_packed(file, tensors=())
+    try:
+        class_to_run(Config(packed.config), tensors, packed.attachments)
+    except UnsupportedModelError as error:
+        note(f"{file}: {error}")
 
 
 def _rows(report: PackReport) -> list[list[str]]:

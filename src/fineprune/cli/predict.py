@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,10 +14,16 @@ from fineprune.cli.options import (
     PrecisionOption,
     ThreadsOption,
 )
-from fineprune.cli.printing import print_json, print_table
+from fineprune.cli.printing import note, print_json, print_table
 from fineprune.engine import Engine
 from fineprune.engine.errors import InputError
-from fineprune.engine.tasks import QuestionAnswering, Task
+from fineprune.engine.tasks import (
+    QuestionAnswering,
+    SentenceEmbedding,
+    Task,
+    TextClassification,
+)
+from fineprune.text.characters import without_surrogates
 
 _STANDARD_INPUT = ["-"]
 
@@ -40,9 +47,10 @@ def predict(
 ) -> None:
     """Run a packed model on texts, and print its answers."""
     engine = Engine(file, threads=threads, precision=precision)
-    if texts == _STANDARD_INPUT:
-        texts = [line for line in sys.stdin.read().splitlines() if line.strip()]
-    answers = _answers(engine.task, texts, context)
+    texts = _lines() if texts == _STANDARD_INPUT else [without_surrogates(text) for text in texts]
+    context = None if context is None else without_surrogates(context)
+    answers = _answers(engine.task, texts, context) if texts else []
+    _note_what_is_cut(engine, texts)
     if json:
         print_json({"answers": answers})
         return
@@ -53,6 +61,27 @@ def predict(
     ]
     if rows:
         print_table(dict.fromkeys(rows[0], "left"), [_cells(row) for row in rows])
+
+
+def _lines() -> list[str]:
+    """The lines of standard input, blank ones among them; nothing but a line feed ends one."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+    lines = sys.stdin.read().split("\n")
+    if not lines[-1]:  # behind the last line
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def _note_what_is_cut(engine: Engine, texts: list[str]) -> None:
+    limit = engine.limit
+    if isinstance(engine.task, TextClassification | SentenceEmbedding) and (
+        number := sum(map(engine.task.is_cut, texts))
+    ):
+        note(
+            f"longer than {limit.tokens} tokens, and cut: {number} of {len(texts)} texts "
+            f"({limit.source})"
+        )
 
 
 def _answers(task: Task, texts: list[str], context: str | None) -> list[Any]:

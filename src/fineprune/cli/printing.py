@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def print_json(values: Mapping[str, Any]) -> None:
@@ -30,7 +31,7 @@ def print_table(columns: Mapping[str, str], rows: list[list[str]], *, title: str
             heading, justify="right" if justify == "right" else "left", overflow="fold"
         )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # as they are: brackets and colons are no markup
     Console().print(table)
 
 

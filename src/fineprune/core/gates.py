@@ -96,4 +96,4 @@ def gate_gradient(gates: Tensor, slope: float) -> Tensor:
 
 
 def _stretch(uniform: Tensor) -> Tensor:
-    return torch.add(uniform.new_tensor(LOWER), uniform, alpha=UPPER - LOWER).clamp(0, 1)
+    return (uniform * (UPPER - LOWER)).add_(LOWER).clamp(0, 1)

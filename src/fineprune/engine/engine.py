@@ -18,7 +18,7 @@ from fineprune.engine.native import (
     require_native,
 )
 from fineprune.engine.plan import MatrixPlan, Planner
-from fineprune.engine.tasks import Task, TaskSource, make_task
+from fineprune.engine.tasks import Limit, Task, TaskSource, make_task
 from fineprune.engine.threads import count_threads
 from fineprune.packing import ReadLimits, read_packed
 
@@ -134,6 +134,15 @@ class Engine:
     def task(self) -> Task:
         """What the model does with texts; made on first use, because tokenizers load slowly."""
         return make_task(self._source)
+
+    @property
+    def limit(self) -> Limit:
+        """The longest text in tokens, and where that number comes from.
+
+        Raises:
+            InputError: the file has no tokenizer.
+        """
+        return self.task.limit
 
     def plan(self) -> tuple[MatrixPlan, ...]:
         """For each matrix of the encoder, whether it runs sparse or dense, and why."""

@@ -1,14 +1,11 @@
 """What can be wrong when a packed model is run."""
 
 from fineprune.errors import FinepruneError, PackedFileError
+from fineprune.errors import UnsupportedModelError as UnsupportedModelError
 
 
 class InputError(FinepruneError, ValueError):
     """What a model was given is not what it takes."""
-
-
-class UnsupportedModelError(FinepruneError):
-    """A packed model that the engine does not know how to run."""
 
 
 class WeightsError(PackedFileError):

@@ -1,24 +1,23 @@
 """An encoder with its head, ready to run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fineprune.engine.architectures import ARCHITECTURES, Architecture
+from fineprune.engine.architectures import Architecture
 from fineprune.engine.config import Config
 from fineprune.engine.encoder import build_encoder, hidden_size
-from fineprune.engine.errors import UnsupportedModelError
 from fineprune.engine.heads import Head, HeadSource
 from fineprune.engine.heads.head import Floats
 from fineprune.engine.inputs import InputRules, Sequences, room
 from fineprune.engine.matrices import Arithmetic
 from fineprune.engine.names import with_names_of_today
+from fineprune.engine.support import architecture_of, class_to_run
 from fineprune.engine.weights import MatrixMaker, Weights
 from fineprune.packing import PackedModel
-from fineprune.wording import listed, quoted
 
 if TYPE_CHECKING:
     from fineprune.engine._native import Encoder
@@ -107,9 +106,10 @@ def build_model(
         WeightsError: a tensor is missing, or its shape does not fit.
     """
     config = Config(packed.config)
-    architecture = _architecture(config)
-    every = Weights(with_names_of_today(packed.tensors, architecture, config.class_name()))
-    weights = every.below("" if config.class_name() == architecture.base else architecture.prefix)
+    architecture = architecture_of(config)
+    name = class_to_run(config, packed.tensors, packed.attachments)
+    every = Weights(with_names_of_today(packed.tensors, architecture, name))
+    weights = every.below("" if name == architecture.base else architecture.prefix)
     # Heads are small: always dense, and in float32.
     of_head = replace(arithmetic, precision="float32")
     source = HeadSource(
@@ -119,28 +119,10 @@ def build_model(
         attachments=packed.attachments,
     )
     return Model(
-        head=architecture.heads[config.class_name()](source),
+        head=architecture.heads[name](source),
         encoder=build_encoder(architecture, config, weights, make, arithmetic, threads),
         rules=_rules(architecture, config, weights),
         most_tokens=most_tokens,
-    )
-
-
-def _architecture(config: Config) -> Architecture:
-    """The architecture of a model whose class is one that it has."""
-    kind = config.get("model_type", "")
-    if kind not in ARCHITECTURES:
-        raise _unsupported(f"models of type {quoted(kind)}", ARCHITECTURES)
-    architecture = ARCHITECTURES[kind]
-    if config.class_name() not in architecture.heads:
-        raise _unsupported(quoted(config.class_name()), architecture.heads)
-    return architecture
-
-
-def _unsupported(what: str, supported: Iterable[str]) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"the engine does not run {what}, only {listed(supported)}; fineprune.load(FILE) gives "
-        "this one as a model of transformers, with the same sparse kernels under its linear layers"
     )
 
 

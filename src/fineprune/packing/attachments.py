@@ -17,6 +17,11 @@ _SAFE = re.compile(
 _TAKEN = frozenset({"config.json", "model.safetensors.index.json"})  # that unpacking itself writes
 
 
+def is_safe(name: str) -> bool:
+    """Whether an attached file may have this path."""
+    return _SAFE.fullmatch(name) is not None and name.lower() not in _TAKEN
+
+
 def compress(content: bytes) -> bytes:
     """The size, and the content as a zlib stream."""
     return _SIZE.pack(len(content)) + zlib.compress(content, level=9)
@@ -33,7 +38,7 @@ def expand(records: Mapping[str, memoryview], limits: ReadLimits) -> dict[str, b
     left = limits.attachment_bytes
     contents = {}
     for name, record in records.items():
-        if not _SAFE.fullmatch(name) or name.lower() in _TAKEN:
+        if not is_safe(name):
             raise MetadataError(f"{name!r} is no name for an attached file")
         if len(record) < _SIZE.size:
             raise TruncatedError(f"the attached file {name!r} has no size")

@@ -3,7 +3,7 @@
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,12 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from fineprune.errors import CheckpointError
+from fineprune.errors import CheckpointError, UnsupportedModelError
+from fineprune.packing import attachments
 from fineprune.packing.container import header_bytes
 from fineprune.packing.header import KINDS
-from fineprune.packing.tensors import PackedModel
+from fineprune.packing.modules import (
+    MODULES,
+    WEIGHTS,
+    Module,
+    read_dense,
+    read_modules,
+    read_poolings,
+)
+from fineprune.packing.tensors import PackedModel, Tensor
+from fineprune.wording import quoted
 
-WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 _INDEX = f"{WEIGHTS}.index.json"
 
@@ -28,8 +37,11 @@ _ATTACHED = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "preprocessor_config.json",
-    "modules.json",
-    "sentence_bert_config.json",
+    MODULES,
+    *(
+        f"sentence_{name}_config.json"
+        for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+    ),
     "config_sentence_transformers.json",
     "1_Pooling/config.json",
     "recipe.yaml",
@@ -50,6 +62,9 @@ _SAFETENSORS_TYPES: Mapping[np.dtype[Any], str] = {
     np.dtype(np.int64): "I64",
 }
 
+_WITHOUT_HEAD = ("ForMaskedLM", "ForPreTraining")
+"""How classes end whose head is of no use for embeddings, besides those that have none."""
+
 # What names of tensors and keys of the config hold while masks are still attached: our own
 # parametrizations, and the original code's scores.
 _MASK_NAMES = (".parametrizations.", "mask_scores")
@@ -66,12 +81,14 @@ class Source:
         config: content of `config.json`.
         tensors: floats as float32, integers as they are, by name.
         attachments: content of further files, by path in the folder.
+        has_modules: whether some tensors are those of modules behind the encoder.
     """
 
     folder: Path
     config: dict[str, Any]
     tensors: dict[str, NDArray[Any]]
     attachments: dict[str, bytes]
+    has_modules: bool = False
 
 
 def read_source(folder: Path) -> Source:
@@ -80,6 +97,7 @@ def read_source(folder: Path) -> Source:
     Raises:
         CheckpointError: the folder is not there or not complete, the model is not finalized, a
             tensor is one that cannot be packed, or the tokenizer is none that can go along.
+        UnsupportedModelError: it makes embeddings in a way that no packed file repeats.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder; expected a finalized model's folder")
@@ -94,7 +112,50 @@ def read_source(folder: Path) -> Source:
             tensors[name] = _checked(name, array, shard)
     if not tensors:
         raise CheckpointError(f"{folder} holds no tensors")
-    return Source(folder, config, tensors, _find_attachments(folder))
+    attached = _find_attachments(folder)
+    modules = _modules(folder, config, attached)
+    of_modules = dict(_module_tensors(folder, modules))
+    return Source(folder, config, tensors | of_modules, attached, bool(of_modules))
+
+
+def makes_embeddings(config: Mapping[str, Any]) -> bool:
+    """Whether a model has no head, or one that those who embed texts do not use."""
+    names = config.get("architectures")
+    name = names[0] if isinstance(names, list) and names else None
+    return isinstance(name, str) and ("For" not in name or name.endswith(_WITHOUT_HEAD))
+
+
+def _modules(
+    folder: Path, config: Mapping[str, Any], attached: dict[str, bytes]
+) -> tuple[Module, ...]:
+    """The modules behind the encoder, whose configs are put with what goes along.
+
+    Raises:
+        UnsupportedModelError: a packed file cannot repeat them.
+    """
+    modules = read_modules(attached) if makes_embeddings(config) else ()
+    for module in modules:
+        if module.folder and not attachments.is_safe(module.config):
+            raise UnsupportedModelError(f"{folder / MODULES} names {quoted(module.folder)}")
+        if (folder / module.config).is_file():
+            attached[module.config] = (folder / module.config).read_bytes()
+        if module.kind == "Pooling":
+            read_poolings(attached, module.config)
+        elif module.kind == "Dense":
+            read_dense(attached, module.config)
+    return modules
+
+
+def _module_tensors(folder: Path, modules: Iterable[Module]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Tensors of modules, by the names that they have in a packed file."""
+    for module in modules:
+        if module.kind != "Dense":
+            continue
+        path = folder / module.weights
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing; save the model with safetensors")
+        for name, array in _read_shard(path):
+            yield module.tensor(name), _checked(name, array, path)
 
 
 def _find_attachments(folder: Path) -> dict[str, bytes]:
@@ -196,11 +257,25 @@ def write_folder(model: PackedModel, folder: Path) -> None:
     """Writes a packed model into an empty folder. Its floats, and so its config, are float32."""
     config = json.dumps(_with_dtype(model.config), indent=2) + "\n"
     (folder / CONFIG).write_text(config, encoding="utf-8")
-    _write_weights(model, folder / WEIGHTS)
     for name, content in model.attachments.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    for place, tensors in _by_folder(model).items():
+        _write_weights(tensors, folder / place / WEIGHTS)
+
+
+def _by_folder(model: PackedModel) -> dict[str, dict[str, Tensor]]:
+    """Tensors by the folder that they belong into: those of modules have one of their own."""
+    found: dict[str, dict[str, Tensor]] = {"": {}}
+    for name, tensor in model.tensors.items():
+        folder, _, inside = name.rpartition("/")
+        # The paths of attached files are safe, whatever names of tensors are.
+        if folder and f"{folder}/{CONFIG}" in model.attachments:
+            found.setdefault(folder, {})[inside] = tensor
+        else:
+            found[""][name] = tensor
+    return found
 
 
 def _with_dtype(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,10 +287,10 @@ def _with_dtype(config: Mapping[str, Any]) -> dict[str, Any]:
     return changed | {key: _FLOAT for key in _DTYPE_KEYS if isinstance(config.get(key), str)}
 
 
-def _write_weights(model: PackedModel, path: Path) -> None:
+def _write_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Writes tensors one by one: only one is ever there with all of its zeros."""
     # As the library orders them, so that each is aligned.
-    order = sorted(model.tensors.items(), key=lambda item: (-item[1].array_type.itemsize, item[0]))
+    order = sorted(tensors.items(), key=lambda item: (-item[1].array_type.itemsize, item[0]))
     entries = (
         (
             name,

@@ -9,8 +9,11 @@ from fineprune.packing.container import parse_json
 from fineprune.packing.errors import MetadataError, VersionError
 from fineprune.packing.limits import MemoryBudget
 
-FEATURES: frozenset[str] = frozenset()
-"""What a file of version 2 may require of this reader: nothing yet goes beyond version 1."""
+MODULES_FEATURE = "modules"
+"""Tensors of modules behind the encoder, which unpacking writes into files of their own."""
+
+FEATURES = frozenset({MODULES_FEATURE})
+"""What a file of version 2 may require of this reader."""
 
 # Version 1 takes the key by which other libraries know their own files; version 2 leaves it alone.
 _FORMAT_KEY, _FORMAT = "format", "fineprune"

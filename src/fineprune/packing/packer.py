@@ -15,9 +15,10 @@ from fineprune.files import place_of_file, replacing
 from fineprune.packing.attachments import compress
 from fineprune.packing.container import ATTACHMENT, TABLES, TENSOR, Container, to_parts
 from fineprune.packing.dense import plan_dense
-from fineprune.packing.folder import WEIGHTS, Source, read_source
+from fineprune.packing.folder import Source, read_source
 from fineprune.packing.header import KINDS, SPARSE_KINDS, Kind
-from fineprune.packing.metadata import Metadata
+from fineprune.packing.metadata import MODULES_FEATURE, Metadata
+from fineprune.packing.modules import WEIGHTS
 from fineprune.packing.quantize import Precision, Role, to_tensor
 from fineprune.packing.report import PackReport, TensorReport
 from fineprune.packing.sparse import plan_sparse
@@ -56,6 +57,7 @@ def pack(
 
     Raises:
         CheckpointError: the source is no finalized model, or the file cannot stand where it shall.
+        UnsupportedModelError: the source makes embeddings in a way that no packed file repeats.
         FileTakenError: there is something that is no file where it shall stand.
         WritingError: the file cannot be written, because the disk is full, for example.
         PrecisionError: there is no such number of bits.
@@ -172,7 +174,8 @@ def _metadata(
         "density": kept / prunable if prunable else 1.0,
     }
     tied = {name: one.tied[0] for one in packed for name in one.tied[1:]}
-    return Metadata(model.config, {**how, **provenance}, tied).to_texts()
+    requires = (MODULES_FEATURE,) if model.has_modules else ()
+    return Metadata(model.config, {**how, **provenance}, tied).to_texts(requires)
 
 
 def _report(packed: Sequence[_Packed], entries: Mapping[str, bytes], size: int) -> PackReport:

@@ -11,6 +11,7 @@ from fineprune.pruning.masks import MaskedWeight, Masks
 from fineprune.pruning.methods import (
     L0,
     Fisher,
+    Locked,
     Magnitude,
     Matrix,
     Method,
@@ -28,6 +29,7 @@ __all__ = [
     "Fisher",
     "KeepFraction",
     "Level",
+    "Locked",
     "Magnitude",
     "Mask",
     "MaskedWeight",

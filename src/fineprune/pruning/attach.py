@@ -42,12 +42,13 @@ def attach(
         The model's masks, at the method's initial level.
 
     Raises:
-        TargetError: nothing to prune, a pattern that matches nothing, masks there already, or
-            layers that an adapter (PEFT) has wrapped.
+        TargetError: nothing to prune, a pattern that matches nothing, masks there already,
+            layers that an adapter (PEFT) has wrapped, or weights that the method cannot begin with.
     """
     targets = find_targets(model, include=include, exclude=exclude)
     for target in targets:
         _require_free(target)
+    _require_fit(method, targets)
     masks: dict[int, Mask] = {}
     for target in targets:
         weight = target.module.weight
@@ -102,6 +103,16 @@ def _require_free(target: Target) -> None:
             f"{target.name} belongs to an adapter; merge it into the model first "
             f"(merge_and_unload), or exclude it"
         )
+
+
+def _require_fit(method: Method[Any], targets: Sequence[Target]) -> None:
+    weights = [target.module.weight for target in targets]
+    if any(weight.is_meta for weight in weights):  # a checkpoint is about to be loaded into them
+        return
+    try:
+        method.require_fit(weights)
+    except ValueError as error:
+        raise TargetError(str(error)) from error
 
 
 def _unmask(linear: nn.Module) -> None:

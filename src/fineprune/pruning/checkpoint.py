@@ -25,6 +25,7 @@ from fineprune.pruning.saving import ORIGINAL, is_plain_twin
 
 _KEPT = ".parametrizations.weight.0.kept"
 _MOMENT = ".parametrizations.weight.0.second_moment"
+_PRETRAINING = ("ForMaskedLM", "ForPreTraining")
 
 
 def load_model(
@@ -105,10 +106,19 @@ def load_masked(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
 def load_plain(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     """A plain model, in eval mode, with the head its config names.
 
+    The head of a pretraining may be gone, as sentence-transformers leaves it out: then it is the
+    encoder, as `AutoModel` loads it.
+
     Raises:
         CheckpointError: the folder holds none, or not all of one.
     """
-    model, report = _load(model_class(config, folder), folder)
+    cls = model_class(config, folder)
+    model, report = _load(cls, folder)
+    if cls.__name__.endswith(_PRETRAINING) and report.lacks_all_but(f"{cls.base_model_prefix}."):
+        encoder = cast(type[PreTrainedModel], type(model.base_model))
+        model, report = _load(encoder, folder)
+        if report.missing and all(name.startswith("pooler.") for name in report.missing):
+            model, report = _load(encoder, folder, add_pooling_layer=False)
     report.require_complete(folder)
     return model
 
@@ -124,6 +134,10 @@ class _Report:
     def loaded(self, model: PreTrainedModel) -> set[str]:
         """Names of the model's tensors that the folder held."""
         return set(model.state_dict()) - self.missing
+
+    def lacks_all_but(self, prefix: str) -> bool:
+        """Whether tensors are missing, and none of those whose names begin so."""
+        return bool(self.missing) and not any(name.startswith(prefix) for name in self.missing)
 
     def without(self, missing: set[str], unexpected: set[str]) -> "_Report":
         """The report without what is not missed."""
@@ -148,8 +162,15 @@ class _Report:
                 )
 
 
-def _load(cls: type[PreTrainedModel], folder: Path) -> tuple[PreTrainedModel, _Report]:
+def _load(
+    cls: type[PreTrainedModel], folder: Path, **options: Any
+) -> tuple[PreTrainedModel, _Report]:
     """A model in eval mode, and what its folder lacked.
+
+    Args:
+        cls: of the model.
+        folder: it lies in.
+        **options: of the class.
 
     Raises:
         CheckpointError: the weights cannot be read.
@@ -161,6 +182,7 @@ def _load(cls: type[PreTrainedModel], folder: Path) -> tuple[PreTrainedModel, _R
             folder,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # reported in one line
+            **options,
         )
     except pickle.UnpicklingError as error:
         raise CheckpointError(

@@ -9,6 +9,7 @@ from torch import nn
 
 from fineprune.errors import CheckpointError
 from fineprune.files import new_folder
+from fineprune.packing.modules import MODULES, module_folders
 from fineprune.pruning.attach import detach
 from fineprune.pruning.attach_note import FINALIZED_KEY, erase_note, note_of
 from fineprune.pruning.checkpoint import load_model
@@ -28,8 +29,12 @@ _COMPANIONS = (
     "preprocessor_config.json",
     "metrics.json",
     "recipe.yaml",
+    MODULES,
+    "config_sentence_transformers.json",
+    "sentence_*_config.json",
 )
-"""What goes along: the tokenizer, whatever its kind, and where the model comes from."""
+"""What goes along: the tokenizer, whatever its kind, where the model comes from, and how
+sentence-transformers makes embeddings with it."""
 
 
 @torch.no_grad()
@@ -85,4 +90,7 @@ def finalize_folder(
         for pattern in _COMPANIONS:
             for path in source.glob(pattern):
                 shutil.copy(path, folder)
+        for name in module_folders(source):
+            if (source / name).is_dir():
+                shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
     return density

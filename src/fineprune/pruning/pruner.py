@@ -139,7 +139,8 @@ class Pruner:
     def _start(self) -> None:
         """Makes the masks of the first step; those of a run that goes on were loaded with it."""
         method = self.masks.method
-        if method.updates is None and not self.masks.frozen:
+        begins = self._step == 0 and not method.needs_second_moment
+        if (begins or method.updates is None) and not self.masks.frozen:
             self.masks.update(self._level())
         else:
             self.masks.mark_fresh()

@@ -1,14 +1,16 @@
 """What every task offers to training and evaluation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from datasets import Dataset
 
-from fineprune.tasks.tokenizer import Tokenizer
+from fineprune.errors import RecipeError
+from fineprune.text.tokenizer import Tokenizer
+from fineprune.wording import listed
 
 Logits = tuple[np.ndarray, ...]
 """A model's head outputs over a whole set: `(logits,)` of shape `(examples, labels)`, or
@@ -17,6 +19,18 @@ Logits = tuple[np.ndarray, ...]
 Metrics = dict[str, float]
 
 Split = Literal["validation", "test"]
+
+
+def split_named(name: str) -> Split:
+    """The split of that name.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    for split in get_args(Split):
+        if split == name:
+            return cast(Split, split)
+    raise RecipeError(f"split {name!r}: expected one of {listed(get_args(Split))}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,33 @@ class EvaluationSet:
     examples: int
     score: Callable[[Logits], Metrics]
     predictions: Callable[[Logits], Any]
+
+
+def metric_name(evaluation_set: EvaluationSet, metric: str) -> str:
+    """What a metric of one set is called among those of all; sets without a name add none."""
+    return f"{evaluation_set.name}_{metric}" if evaluation_set.name else metric
+
+
+def score_sets(sets: Sequence[EvaluationSet], logits: Sequence[Logits]) -> Metrics:
+    """The metrics of several sets; names of sets, where there are several, are put before theirs.
+
+    Args:
+        sets: the sets.
+        logits: of each of them.
+    """
+    metrics: Metrics = {}
+    for one, its_logits in zip(sets, logits, strict=True):
+        scores = one.score(its_logits)
+        metrics |= {metric_name(one, name): value for name, value in scores.items()}
+    return metrics
+
+
+def predictions_of_sets(sets: Sequence[EvaluationSet], logits: Sequence[Logits]) -> Any:
+    """What is read from the logits of each set; JSON-serialisable."""
+    answers = {
+        one.name: one.predictions(its_logits) for one, its_logits in zip(sets, logits, strict=True)
+    }
+    return answers[""] if answers.keys() == {""} else answers
 
 
 class Task(ABC):

@@ -3,23 +3,23 @@
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast, get_args
+from typing import Any
 
-from transformers import DataCollatorWithPadding
 from transformers.trainer_callback import PrinterCallback
 
-from fineprune.errors import RecipeError
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import count
 from fineprune.tasks.base import Split
+from fineprune.tasks.base import split_named as split_named
+from fineprune.tasks.heads import are_named
 from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import evaluation_arguments
-from fineprune.training.heads import require_head
+from fineprune.training.heads import labels_of, require_head
 from fineprune.training.models import load_tokenizer, require_padding
 from fineprune.training.recipe import Recipe
 from fineprune.training.run_folder import RECIPE_FILE, precision_of
 from fineprune.training.task_trainer import TaskTrainer
-from fineprune.wording import listed
+from fineprune.training.texts import padding_collator, text_tokenizer
 
 
 @dataclass(frozen=True)
@@ -31,46 +31,39 @@ class Evaluation:
         examples: how many examples they were computed on.
         density: kept over prunable weights.
         predictions: what the model answered, JSON-serialisable.
+        notes: one line for each thing that was dropped or looks wrong in the data.
     """
 
     metrics: dict[str, float]
     examples: int
     density: float
     predictions: Any
-
-
-def split_named(name: str) -> Split:
-    """The split of that name.
-
-    Raises:
-        RecipeError: there is none.
-    """
-    for split in get_args(Split):
-        if split == name:
-            return cast(Split, split)
-    raise RecipeError(f"split {name!r}: expected one of {listed(get_args(Split))}")
+    notes: tuple[str, ...] = ()
 
 
 def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Evaluation:
     """Evaluates a run, a checkpoint or a plain model folder on a recipe's task.
 
-    A masked model is evaluated at the level its checkpoint carries.
+    No other split is read. Where the recipe names no classes, they are those of the model, if it
+    names them. A masked model is evaluated at the level its checkpoint carries.
 
     Raises:
         FinepruneError: the model cannot be loaded, the data cannot, or they do not fit.
     """
     model = load_model(folder)
-    task = load_task(recipe.task)
+    labels = labels_of(model.config)
+    named = [labels[place] for place in sorted(labels)] if are_named(labels) else []
+    task = load_task(recipe.task, only=split, labels=named)
     tokenizer = load_tokenizer(str(folder))
     require_padding(tokenizer, str(folder))
     require_head(model, task.head, f"the model {str(folder)!r}")
-    sets = task.evaluation_sets(tokenizer, split)
+    sets = task.evaluation_sets(text_tokenizer(tokenizer), split)
     with TemporaryDirectory() as scratch:
         trainer = TaskTrainer(
             model,
             evaluation_arguments(_as_trained(recipe, folder).training, Path(scratch)),
             evaluation_sets=sets,
-            data_collator=DataCollatorWithPadding(tokenizer),
+            data_collator=padding_collator(tokenizer),
         )
         trainer.remove_callback(PrinterCallback)
         logits = [trainer.logits(one) for one in sets]
@@ -79,6 +72,7 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
         examples=sum(one.examples for one in sets),
         density=count(model).density,
         predictions=trainer.predictions(logits),
+        notes=task.notes,
     )
 
 

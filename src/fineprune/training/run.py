@@ -8,7 +8,6 @@ from pathlib import Path
 
 from datasets import Dataset
 from transformers import (
-    DataCollatorWithPadding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     set_seed,
@@ -17,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from fineprune.pruning.attach import attach
-from fineprune.tasks.base import Task
+from fineprune.tasks.base import Task, metric_name
 from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import joined_processes, require_possible, training_arguments
 from fineprune.training.checkpoints import last_checkpoint
@@ -40,7 +39,8 @@ from fineprune.training.run_folder import (
     precision_of,
     require_usable,
 )
-from fineprune.training.task_trainer import TaskTrainer, metric_name
+from fineprune.training.task_trainer import TaskTrainer
+from fineprune.training.texts import padding_collator, text_tokenizer
 
 Say = Callable[[str], None]
 
@@ -99,7 +99,7 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     settings = recipe.training
     tokenizer = load_tokenizer(recipe.model)
     require_padding(tokenizer, recipe.model)
-    features = task.training_features(tokenizer)
+    features = task.training_features(text_tokenizer(tokenizer))
     steps = math.ceil(math.ceil(len(features) / settings.batch_size) * settings.epochs)
     recipe.check_schedules(settings.max_steps or steps)
     if recipe.teacher:
@@ -119,7 +119,7 @@ def _with_precision(recipe: Recipe, prepared: _Prepared, resumed: Path | None) -
     chosen = fastest_precision(
         prepared.model,
         prepared.features,
-        DataCollatorWithPadding(prepared.tokenizer),
+        padding_collator(prepared.tokenizer),
         max(1, settings.batch_size // settings.accumulation),
     )
     return recipe.with_precision(chosen)
@@ -133,7 +133,7 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         freeze_embeddings(model)
     if pruning:
         attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
-    sets = task.evaluation_sets(tokenizer) if "validation" in task.splits else ()
+    sets = task.evaluation_sets(text_tokenizer(tokenizer)) if "validation" in task.splits else ()
     arguments = training_arguments(settings, output, joined_processes().num_processes)
     if not sets:
         arguments.eval_strategy = IntervalStrategy.NO
@@ -152,7 +152,7 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
         train_dataset=prepared.features,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=padding_collator(tokenizer),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)

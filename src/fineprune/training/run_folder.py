@@ -1,7 +1,6 @@
 """The folder of a run: who may write there, and what is left there in the end."""
 
 import copy
-import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from transformers import (
 from typing_extensions import override
 
 from fineprune.errors import TrainingError
-from fineprune.files import is_taken, new_folder, replacing
+from fineprune.files import is_taken, new_folder, write_json
 from fineprune.pruning.finalize import finalize
 from fineprune.tasks.base import Logits
 from fineprune.training.checkpoints import remove_partial_checkpoints
@@ -160,12 +159,6 @@ def _save(trainer: TaskTrainer, output: Path) -> None:
         for file in sorted(unfinished.iterdir()):
             file.replace(output / file.name)
         unfinished.rmdir()
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a JSON file by atomic rename."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def _require_same(path: Path, recipe: Recipe) -> None:

@@ -6,14 +6,15 @@ from typing import Any, final
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from typing_extensions import override
 
-from fineprune.tasks.base import EvaluationSet, Logits, Metrics
+from fineprune.tasks.base import (
+    EvaluationSet,
+    Logits,
+    Metrics,
+    predictions_of_sets,
+    score_sets,
+)
 from fineprune.training.checkpoints import CompletionCallback
 from fineprune.training.mixin import FinePruningMixin
-
-
-def metric_name(evaluation_set: EvaluationSet, metric: str) -> str:
-    """What a metric of one set is called among those of all; sets without a name add none."""
-    return f"{evaluation_set.name}_{metric}" if evaluation_set.name else metric
 
 
 @final
@@ -53,19 +54,11 @@ class TaskTrainer(FinePruningMixin, Trainer):
         Args:
             logits: of each evaluation set.
         """
-        metrics: Metrics = {}
-        for one, its_logits in zip(self.evaluation_sets, logits, strict=True):
-            scores = one.score(its_logits)
-            metrics |= {metric_name(one, name): value for name, value in scores.items()}
-        return metrics
+        return score_sets(self.evaluation_sets, logits)
 
     def predictions(self, logits: Sequence[Logits]) -> Any:
         """What the task reads from the logits of each evaluation set; JSON-serialisable."""
-        answers = {
-            one.name: one.predictions(its_logits)
-            for one, its_logits in zip(self.evaluation_sets, logits, strict=True)
-        }
-        return answers[""] if answers.keys() == {""} else answers
+        return predictions_of_sets(self.evaluation_sets, logits)
 
     @override
     def evaluate(

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fineprune.errors import RecipeError
-from fineprune.pruning import L0, Fisher, Magnitude, Method, Movement, SoftMovement, Threshold
+from fineprune.pruning import (
+    L0,
+    Fisher,
+    Locked,
+    Magnitude,
+    Method,
+    Movement,
+    SoftMovement,
+    Threshold,
+)
 from fineprune.pruning.methods import (
     ALIASES,
     METHODS,
@@ -18,7 +27,7 @@ from fineprune.pruning.methods import (
     settings_of,
 )
 
-CLASSES = (Fisher, Magnitude, Movement, SoftMovement, Threshold, L0)
+CLASSES = (Fisher, Magnitude, Movement, SoftMovement, Threshold, L0, Locked)
 
 
 def refusal(of: Callable[[], Method[Any]]) -> str:
@@ -31,7 +40,7 @@ def refusal(of: Callable[[], Method[Any]]) -> str:
 
 def test_every_method_stands_under_its_name() -> None:
     assert list(METHODS.values()) == list(CLASSES)
-    names = ["fisher", "magnitude", "movement", "soft_movement", "threshold", "l0"]
+    names = ["fisher", "magnitude", "movement", "soft_movement", "threshold", "l0", "locked"]
     assert list(METHODS) == names
 
 
@@ -244,7 +253,7 @@ def test_the_original_code_had_no_fisher() -> None:
     assert message == "the original code had no method fisher"
 
 
-@pytest.mark.parametrize("method", [one for one in CLASSES if one is not Fisher])
+@pytest.mark.parametrize("method", [one for one in CLASSES if one not in (Fisher, Locked)])
 def test_a_method_never_changes(method: type[Method[Any]]) -> None:
     chosen = method.at_threshold(0.5)
     with pytest.raises(AttributeError):

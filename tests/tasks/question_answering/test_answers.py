@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fineprune.tasks.question_answering.answers import (
+from fineprune.tasks.question_answering.examples import Example
+from fineprune.text.answers import (
     AnswerRules,
     Prediction,
     predict_answers,
 )
-from fineprune.tasks.question_answering.examples import Example
-from fineprune.tasks.question_answering.windows import ContextMap
+from fineprune.text.windows import ContextMap
 
 ANSWER_ALL = AnswerRules(n_best=20, max_answer_length=30, null_threshold=None)
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from fineprune.tasks.question_answering.examples import Answer, Example
 from fineprune.tasks.question_answering.labels import answer_positions, answer_span
-from fineprune.tasks.question_answering.windows import WindowShape, cut_windows
+from fineprune.text.windows import WindowShape, cut_windows
 
 
 def label(

@@ -23,7 +23,7 @@ from fineprune.tasks.question_answering import (
     QuestionAnsweringSettings,
     load_question_answering,
 )
-from fineprune.tasks.question_answering.windows import WindowShape
+from fineprune.text.windows import WindowShape
 
 Write = Callable[[object], str]
 Data = dict[str, Any]

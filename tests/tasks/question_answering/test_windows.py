@@ -9,7 +9,7 @@ from transformers import CanineTokenizer, PreTrainedTokenizerBase
 
 from fineprune.errors import DataError, RecipeError
 from fineprune.tasks.question_answering.examples import Example
-from fineprune.tasks.question_answering.windows import (
+from fineprune.text.windows import (
     QUESTION_TOKENS,
     ContextMap,
     Windows,

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from fineprune.engine import heads
 from fineprune.engine.tasks.question_answering import QuestionAnswering
 from fineprune.engine.tasks.sentence_embedding import SentenceEmbedding
-from fineprune.engine.tasks.task import Task, TaskSource
+from fineprune.engine.tasks.task import Limit, Task, TaskSource
 from fineprune.engine.tasks.text_classification import TextClassification
 from fineprune.engine.tasks.token_classification import TokenClassification
 
 __all__ = [
+    "Limit",
     "QuestionAnswering",
     "SentenceEmbedding",
     "Task",

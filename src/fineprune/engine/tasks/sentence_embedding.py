@@ -1,36 +1,101 @@
 """A vector for each text."""
 
-from typing import final
+from collections.abc import Iterator, Sequence
+from typing import Any, final
 
 import numpy as np
+from rich.progress import track
 
 from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
-from fineprune.engine.tasks.task import Task, TaskSource, as_list
-from fineprune.engine.tasks.text import TextModel
+from fineprune.engine.heads.sentence_embedding import normalized
+from fineprune.engine.tasks.task import Task, TaskSource, as_list, positive
+from fineprune.engine.tasks.text import TextModel, check_text
+from fineprune.text.prompts import Prompts
+from fineprune.wording import listed, quoted
 
 
 @final
 class SentenceEmbedding(Task):
-    """Embeddings of texts, pooled and normalised as the model's sentence-transformers files say."""
+    """Embeddings of texts, made as the model's sentence-transformers files say.
+
+    Attributes:
+        prompts: what the model wants to stand before texts.
+    """
 
     def __init__(self, source: TaskSource) -> None:
         self._text = TextModel.of(source)
+        self.limit = self._text.limit
+        self.prompts = Prompts.read(source.attachments)
 
-    def __call__(self, texts: str | list[str]) -> Floats:
-        """Embeds texts.
+    def is_cut(self, text: str) -> bool:
+        """Whether a text is longer than the model's longest input."""
+        return self._text.is_cut(text)
+
+    def __call__(
+        self,
+        texts: Any,
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 1024,
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+        show_progress_bar: bool = False,
+    ) -> Floats:
+        """Embeds texts; the words are those of sentence-transformers.
 
         Args:
-            texts: a text, or a list of texts. What is too long for the model is cut.
+            texts: a text, or any iterable of texts. What is too long for the model is cut.
+            prompt_name: name of the prompt that stands before each text; without, the default of
+                the model, if it has one.
+            prompt: the prompt itself, which goes before any name.
+            batch_size: texts that are tokenized together. What is computed together is bounded by
+                `max_batch_tokens` of the engine.
+            normalize_embeddings: whether embeddings are scaled to length one, whatever the model.
+            truncate_dim: how many of the first numbers of each embedding to keep.
+            show_progress_bar: whether to show how far it has come, on standard error.
 
         Returns:
-            Float32 of shape `(hidden,)` for a text, `(texts, hidden)` for a list.
+            Float32 of shape `(size,)` for a text, `(texts, size)` for several.
 
         Raises:
-            InputError: the list is empty.
+            InputError: there are no texts, one of them is none, or there is no such prompt.
         """
         batch, single = as_list(texts)
         if not batch:
             raise InputError("there is no text to embed; expected a text, or a list of texts")
-        embeddings = np.stack(self._text.values(self._text.encode(batch)))
+        for text in batch:
+            check_text(text)
+        before = self._prompt(prompt_name, prompt)
+        size = positive("batch_size", batch_size)
+        parts = [batch[start : start + size] for start in range(0, len(batch), size)]
+        shown = _shown(parts) if show_progress_bar else parts
+        embeddings = np.concatenate([self._embed([before + text for text in one]) for one in shown])
+        if truncate_dim is not None:
+            embeddings = embeddings[:, : positive("truncate_dim", truncate_dim)]
+        if normalize_embeddings:
+            embeddings = normalized(embeddings)
         return embeddings[0] if single else embeddings
+
+    def _embed(self, texts: Sequence[str]) -> Floats:
+        return np.stack(self._text.values(self._text.encode(texts)))
+
+    def _prompt(self, name: str | None, prompt: str | None) -> str:
+        if prompt is not None:
+            check_text(prompt)
+            return prompt
+        name = self.prompts.default if name is None else name
+        if name is None:
+            return ""
+        if name not in self.prompts.texts:
+            raise InputError(
+                f"there is no prompt {quoted(name)}; the model has {listed(self.prompts.texts)}"
+            )
+        return self.prompts.texts[name]
+
+
+def _shown(parts: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
+    from rich.console import Console
+
+    yield from track(parts, description="texts", console=Console(stderr=True))

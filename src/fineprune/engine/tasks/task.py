@@ -1,13 +1,14 @@
 """What a model does with texts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fineprune.engine.config import Config
+from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
 from fineprune.engine.model import Model
 
@@ -27,8 +28,27 @@ class TaskSource:
     attachments: Mapping[str, bytes]
 
 
+@dataclass(frozen=True)
+class Limit:
+    """The longest input.
+
+    Attributes:
+        tokens: so many, special tokens counted.
+        source: who says so: a key and its file, or the model.
+    """
+
+    tokens: int
+    source: str
+
+
 class Task(ABC):
-    """Answers to texts."""
+    """Answers to texts.
+
+    Attributes:
+        limit: the longest input.
+    """
+
+    limit: Limit
 
     @abstractmethod
     def __call__(self, *inputs: Any, **options: Any) -> Any:
@@ -50,5 +70,22 @@ def sigmoid(logits: Floats) -> Floats:
 
 
 def as_list(inputs: Any) -> tuple[list[Any], bool]:
-    """The inputs as a list, and whether they were one input, which is anything but a list."""
-    return (inputs, False) if isinstance(inputs, list) else ([inputs], True)
+    """The inputs as a list, and whether they were one input.
+
+    One input is a string or a tuple, which is a pair of texts, or what nobody can iterate over.
+    Arrays, series, columns of data sets and generators are lists.
+    """
+    if isinstance(inputs, str | bytes | tuple | Mapping) or not isinstance(inputs, Iterable):
+        return [inputs], True
+    return [str(one) if isinstance(one, str) else one for one in inputs], False
+
+
+def positive(name: str, value: int) -> int:
+    """A number of something.
+
+    Raises:
+        InputError: it is no whole number, or none of at least 1.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} is {value!r}; expected a whole number of at least 1")
+    return value

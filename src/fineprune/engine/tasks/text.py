@@ -1,25 +1,18 @@
 """Texts to token ids, with the tokenizer that a packed file carries."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
-from fineprune.engine.errors import InputError, UnsupportedModelError
+from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
-from fineprune.engine.tasks.task import TaskSource
+from fineprune.engine.tasks.task import Limit, TaskSource
+from fineprune.text.fast import Cut, FastTokenizer, Text
+from fineprune.text.settings import TOKENIZER
+from fineprune.text.trained import RECIPE, TrainedText
 from fineprune.wording import quoted
-
-_TOKENIZER = "tokenizer.json"
-# Files that may say how long a sequence is at most, and their key for it.
-_LENGTHS = {
-    "tokenizer_config.json": "model_max_length",
-    "sentence_bert_config.json": "max_seq_length",
-}
-
-Text = str | tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,81 +21,94 @@ class TextModel:
 
     Attributes:
         source: the model.
-        tokenizer: cuts texts to what the model takes, and does not pad.
-        most_tokens: that, special tokens counted.
+        tokenizer: as its files, or its training, have it.
+        limit: the longest input.
+        trained: what the model's recipe says, if it is one for this kind of model.
     """
 
     source: TaskSource
-    tokenizer: Tokenizer
-    most_tokens: int
+    tokenizer: FastTokenizer
+    limit: Limit
+    trained: TrainedText
 
     @classmethod
-    def of(cls, source: TaskSource) -> "TextModel":
+    def of(cls, source: TaskSource, kind: str | None = None) -> "TextModel":
         """Reads the tokenizer.
 
+        Args:
+            source: the model.
+            kind: what recipes call a task that such a model is trained for.
+
         Raises:
-            InputError: the file has none.
-            UnsupportedModelError: it is none that this version of tokenizers can read.
+            InputError: the file has no tokenizer.
+            UnsupportedModelError: it is none that this version of tokenizers can read, or what lies
+                beside it says what is not known here.
         """
-        if _TOKENIZER not in source.attachments:
+        if TOKENIZER not in source.attachments:
             raise InputError(
-                f"the packed file has no {_TOKENIZER}: pass token ids to Engine.run, or save a "
+                f"the packed file has no {TOKENIZER}: pass token ids to Engine.run, or save a "
                 "fast tokenizer into the model's folder and pack it again"
             )
-        try:
-            tokenizer = Tokenizer.from_str(source.attachments[_TOKENIZER].decode("utf-8"))
-        except Exception as error:  # tokenizers raises nothing more specific
-            raise UnsupportedModelError(f"{_TOKENIZER} in the file: {quoted(error)}") from error
-        tokenizer.no_padding()
-        most_tokens = _most_tokens(source)
-        tokenizer.enable_truncation(most_tokens)
-        return cls(source, tokenizer, most_tokens)
+        tokenizer = FastTokenizer.read(source.attachments, source.config.values.get("model_type"))
+        trained = TrainedText.read(source.attachments)
+        if kind is None or trained.kind != kind:
+            trained = TrainedText()
+        return cls(source, tokenizer, _limit(source, tokenizer, trained), trained)
 
-    def encode(self, texts: Sequence[Text], *, pairs: bool = False) -> list[Encoding]:
+    def encode(
+        self, texts: Iterable[Text], *, pairs: bool = False, whole: bool = False
+    ) -> list[Encoding]:
         """Encodings of texts, cut to what the model takes.
 
         Args:
             texts: each a string.
             pairs: whether each may be a tuple of two strings as well.
+            whole: whether they are not cut.
 
         Raises:
             InputError: one is no text, or has no tokens.
         """
+        texts = list(texts)
         for text in texts:
-            _check_text(text, pairs=pairs)
-        encodings: list[Encoding] = self.tokenizer.encode_batch(list(texts))
+            check_text(text, pairs=pairs)
+        encodings = self.tokenizer.encode(texts, None if whole else Cut(self.limit.tokens))
         for text, encoding in zip(texts, encodings, strict=True):
             if not encoding.ids:
                 raise InputError(f"the text {quoted(text)} has no tokens")
         return encodings
 
+    def is_cut(self, text: Text) -> bool:
+        """Whether a text is longer than the longest input."""
+        letters = len(text) if isinstance(text, str) else sum(map(len, text))
+        if letters <= self.limit.tokens // 4:  # no need to count: a letter has four bytes at most
+            return False
+        (encoding,) = self.tokenizer.encode([text])
+        return len(encoding.ids) > self.limit.tokens
+
     def values(self, encodings: Sequence[Encoding]) -> list[Floats]:
         """What the model's head says to each encoding."""
         return self.source.model.values(
             [encoding.ids for encoding in encodings],
-            [encoding.type_ids for encoding in encodings],
+            [self.tokenizer.types(encoding) for encoding in encodings],
         )
 
 
-def _most_tokens(source: TaskSource) -> int:
-    lengths = [source.model.rules.most_tokens]
-    for name, key in _LENGTHS.items():
-        length = attached_json(source.attachments, name).get(key)
-        if isinstance(length, int) and length > 0:
-            lengths.append(length)
-    return min(lengths)
+def _limit(source: TaskSource, tokenizer: FastTokenizer, trained: TrainedText) -> Limit:
+    limits = [
+        Limit(source.model.rules.most_tokens, "the positions that the model has"),
+        Limit(tokenizer.model_max_length, tokenizer.settings.limit),
+    ]
+    if trained.max_length is not None:
+        limits.append(Limit(trained.max_length, f"task.max_length in {RECIPE}"))
+    return min(limits, key=lambda limit: limit.tokens)
 
 
-def attached_json(attachments: Mapping[str, bytes], name: str) -> dict[str, Any]:
-    """Content of an attached JSON object; empty where there is none, or it is something else."""
-    try:
-        content = json.loads(attachments.get(name, b"{}"))
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+def check_text(text: Any, *, pairs: bool = False) -> None:
+    """Checks that an input is a text.
 
-
-def _check_text(text: Any, *, pairs: bool) -> None:
+    Raises:
+        InputError: it is something else.
+    """
     pair = pairs and isinstance(text, tuple) and len(text) == 2
     if not all(isinstance(part, str) for part in (text if pair else (text,))):
         expected = "a string, or a pair of strings" if pairs else "a string"

@@ -7,8 +7,11 @@ from fineprune.engine.config import Config
 from fineprune.engine.errors import UnsupportedModelError
 from fineprune.engine.heads.head import Floats
 from fineprune.engine.tasks.task import Task, TaskSource, as_list, sigmoid, softmax
-from fineprune.engine.tasks.text import Text, TextModel
+from fineprune.engine.tasks.text import TextModel
+from fineprune.text.fast import Text
 from fineprune.wording import listed, quoted
+
+_KIND = "text-classification"
 
 
 def _as_it_is(logits: Floats) -> Floats:
@@ -31,8 +34,13 @@ class TextClassification(Task):
     """
 
     def __init__(self, source: TaskSource) -> None:
-        self._text = TextModel.of(source)
+        self._text = TextModel.of(source, _KIND)
+        self.limit = self._text.limit
         self._config = source.config
+
+    def is_cut(self, text: Text) -> bool:
+        """Whether a text is longer than the model's longest input."""
+        return self._text.is_cut(text)
 
     def __call__(self, texts: Text | list[Text], *, top_k: int | None = 1) -> Any:
         """Classifies texts, as the pipeline `text-classification` of `transformers` does.

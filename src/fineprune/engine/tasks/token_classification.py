@@ -9,8 +9,12 @@ from tokenizers import Encoding
 
 from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
+from fineprune.engine.tasks.pieces import pieces_of
 from fineprune.engine.tasks.task import Task, TaskSource, as_list, softmax
-from fineprune.engine.tasks.text import TextModel, attached_json
+from fineprune.engine.tasks.text import TextModel
+from fineprune.text.characters import without_surrogates
+from fineprune.text.files import read_object
+from fineprune.text.settings import CONFIG
 from fineprune.wording import listed
 
 Aggregation = Literal["none", "simple"]
@@ -21,12 +25,17 @@ _AGGREGATIONS: tuple[Aggregation, ...] = ("none", "simple")
 
 @final
 class TokenClassification(Task):
-    """Entities in texts."""
+    """Entities in texts.
+
+    A text that is too long for the model is cut into windows that overlap by a quarter; what is
+    said of a token comes from the window that has most of the text on both sides of it.
+    """
 
     def __init__(self, source: TaskSource) -> None:
         self._text = TextModel.of(source)
+        self.limit = self._text.limit
         self._config = source.config
-        unknown = attached_json(source.attachments, "tokenizer_config.json").get("unk_token")
+        unknown = read_object(source.attachments, CONFIG).get("unk_token")
         self._unknown = unknown.get("content") if isinstance(unknown, dict) else unknown
 
     def __call__(
@@ -39,7 +48,7 @@ class TokenClassification(Task):
         """Classifies tokens, as the pipeline `token-classification` of `transformers` does.
 
         Args:
-            texts: a text, or a list of texts. What is too long for the model is cut.
+            texts: a text, or a list of texts, of any length.
             aggregation_strategy: `"none"` for tokens; `"simple"` for runs of tokens of one class,
                 a label that starts with `B-` beginning a new one.
             ignore_labels: classes to leave out.
@@ -57,12 +66,40 @@ class TokenClassification(Task):
                 f"expected one of {listed(_AGGREGATIONS)}"
             )
         batch, single = as_list(texts)
-        encodings = self._text.encode(batch)
+        encodings = self._text.encode(batch, whole=True)
         answers = [
             self._answer(list(self._entities(*parts)), aggregation_strategy, ignore_labels)
-            for parts in zip(batch, encodings, self._text.values(encodings), strict=True)
+            for parts in zip(batch, encodings, self._logits(encodings), strict=True)
         ]
         return answers[0] if single else answers
+
+    def _logits(self, encodings: Sequence[Encoding]) -> Iterator[Floats]:
+        """Logits of shape `(tokens, classes)` for each text; those of special tokens mean nothing.
+
+        Of a short text they are what the model says; of others they are put together.
+        """
+        pieces = [pieces_of(encoding, self._text.limit.tokens) for encoding in encodings]
+        types = [self._text.tokenizer.types(encoding) for encoding in encodings]
+        said = iter(
+            self._text.source.model.values(
+                [
+                    [encoding.ids[place] for place in piece.places]
+                    for encoding, group in zip(encodings, pieces, strict=True)
+                    for piece in group
+                ],
+                [
+                    [own[place] for place in piece.places]
+                    for own, group in zip(types, pieces, strict=True)
+                    for piece in group
+                ],
+            )
+        )
+        for encoding, group in zip(encodings, pieces, strict=True):
+            parts = [next(said) for _ in group]
+            logits = np.zeros((len(encoding.ids), parts[0].shape[1]), np.float32)
+            for piece, values in zip(group, parts, strict=True):
+                logits[piece.places[piece.best]] = values[piece.best]
+            yield logits
 
     def _answer(
         self, entities: list[Entity], strategy: Aggregation, ignored: Sequence[str]
@@ -85,7 +122,7 @@ class TokenClassification(Task):
                 "entity": labels[best],
                 "score": float(scores[index, best]),
                 "index": index,
-                "word": text[start:end] if word == self._unknown else word,
+                "word": without_surrogates(text[start:end]) if word == self._unknown else word,
                 "start": start,
                 "end": end,
             }

@@ -2,6 +2,7 @@
 
 from fineprune.pruning.methods.base import Matrix, Method
 from fineprune.pruning.methods.l0 import L0
+from fineprune.pruning.methods.locked import Locked
 from fineprune.pruning.methods.ranked import Fisher, Magnitude, Movement
 from fineprune.pruning.methods.registry import (
     ALIASES,
@@ -19,6 +20,7 @@ __all__ = [
     "L0",
     "METHODS",
     "Fisher",
+    "Locked",
     "Magnitude",
     "Matrix",
     "Method",

@@ -130,6 +130,16 @@ class Method(ABC, Generic[LevelT]):
         """The mask of one matrix from its own level, for checkpoints that hold no masks."""
         return self.rule.restore(self.importance(matrix), level)
 
+    def require_fit(self, weights: Sequence[Tensor]) -> None:
+        """Checks that the method can begin with these weights.
+
+        Args:
+            weights: of all matrices that it is attached to, each of shape `(out, in)`.
+
+        Raises:
+            ValueError: it cannot.
+        """
+
     def initial_scores(self, weight: Tensor) -> Tensor | None:
         """Scores to start from, float32 of the weight's shape; None if nothing is learned."""
         return None

@@ -8,12 +8,14 @@ from typing import Any
 from fineprune.errors import RecipeError
 from fineprune.pruning.methods.base import Method
 from fineprune.pruning.methods.l0 import L0
+from fineprune.pruning.methods.locked import Locked
 from fineprune.pruning.methods.ranked import Fisher, Magnitude, Movement
 from fineprune.pruning.methods.soft_movement import SoftMovement
 from fineprune.pruning.methods.threshold import Threshold
 
 METHODS: Mapping[str, type[Method[Any]]] = {
-    method.name: method for method in (Fisher, Magnitude, Movement, SoftMovement, Threshold, L0)
+    method.name: method
+    for method in (Fisher, Magnitude, Movement, SoftMovement, Threshold, L0, Locked)
 }
 
 ALIASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {

@@ -29,8 +29,15 @@ from fineprune.wording import listed
 _MakeExamples: TypeAlias = Callable[[Sequence[Table], Columns, Target, OnBroken], Examples]
 
 
-def load_classification(settings: ClassificationSettings) -> Classification:
-    """Reads and checks all data that the settings name.
+def load_classification(
+    settings: ClassificationSettings, *, only: Split | None = None, labels: Sequence[str] = ()
+) -> Classification:
+    """Reads and checks the data that the settings name.
+
+    Args:
+        settings: the `task:` section of a recipe.
+        only: the one split to read; None for all that there are, and the training set.
+        labels: names of the classes, where the settings do not name them and `only` is given.
 
     Raises:
         DataError: data are missing, malformed, or do not fit the settings.
@@ -38,12 +45,22 @@ def load_classification(settings: ClassificationSettings) -> Classification:
     reader = _Reader(settings)
     splits = with_default_splits(settings.splits)
     target = _given_target(settings)
-    tables = reader.tables(splits.train, target)
-    target = target or Classes(class_names(tables, settings.columns.label))
-    train = labelled(tables, settings.columns, target, reader.on_broken) if tables else None
+    if target is None and only is not None and labels:
+        target = Classes(tuple(labels))
+    train = None
+    if only is None or target is None:
+        tables = reader.tables(splits.train, target)
+        target = target or Classes(class_names(tables, settings.columns.label))
+        if only is None and tables:
+            train = labelled(tables, settings.columns, target, reader.on_broken)
+    sources: Mapping[Split, tuple[Mapping[str, Sources], _MakeExamples]] = {
+        "validation": (splits.validation, labelled),
+        "test": (splits.test, perhaps_labelled),
+    }
     evaluation: dict[Split, dict[str, Examples]] = {
-        "validation": reader.sets(splits.validation, target, labelled),
-        "test": reader.sets(splits.test, target, perhaps_labelled),
+        split: reader.sets(named, target, examples)
+        for split, (named, examples) in sources.items()
+        if only in (None, split)
     }
     notes = [*reader.notes(), *_notes_on_training(train, target)]
     for examples in chain([train] if train else [], *(s.values() for s in evaluation.values())):

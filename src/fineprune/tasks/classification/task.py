@@ -11,7 +11,7 @@ from fineprune.errors import DataError, RecipeError
 from fineprune.tasks.base import EvaluationSet, Logits, Metrics, Split, Task
 from fineprune.tasks.classification.examples import Examples, batches_of
 from fineprune.tasks.classification.targets import Target
-from fineprune.tasks.tokenizer import Tokenizer
+from fineprune.text.tokenizer import Tokenizer
 
 # Texts a call: enough to amortise it, few enough to stay small as lists of Python integers.
 _BATCH: Final = 1000

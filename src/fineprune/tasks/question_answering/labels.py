@@ -3,7 +3,7 @@
 import numpy as np
 
 from fineprune.tasks.question_answering.examples import Example
-from fineprune.tasks.question_answering.windows import ContextMap
+from fineprune.text.windows import ContextMap
 
 
 def answer_span(example: Example) -> tuple[int, int]:

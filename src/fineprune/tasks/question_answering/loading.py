@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from fineprune.errors import DataError
 from fineprune.tasks.data import SquadSource
-from fineprune.tasks.question_answering.answers import AnswerRules
 from fineprune.tasks.question_answering.examples import (
     Example,
     SetName,
@@ -20,11 +19,22 @@ from fineprune.tasks.question_answering.settings import (
     QuestionAnsweringSettings,
 )
 from fineprune.tasks.question_answering.task import QuestionAnswering
-from fineprune.tasks.question_answering.windows import WindowShape
+from fineprune.text.answers import AnswerRules
+from fineprune.text.windows import WindowShape
 
 
-def load_question_answering(settings: QuestionAnsweringSettings) -> QuestionAnswering:
-    """Reads and checks all sets that the settings name.
+def load_question_answering(
+    settings: QuestionAnsweringSettings,
+    *,
+    only: SetName | None = None,
+    labels: Sequence[str] = (),
+) -> QuestionAnswering:
+    """Reads and checks the sets that the settings name.
+
+    Args:
+        settings: the `task:` section of a recipe.
+        only: the one set to read; None for all that there are.
+        labels: of no use here, for there are no classes.
 
     Raises:
         DataError: a set is missing, empty, malformed, has questions without answers that
@@ -40,7 +50,7 @@ def load_question_answering(settings: QuestionAnsweringSettings) -> QuestionAnsw
             source, name, unanswerable=settings.unanswerable, misaligned=settings.misaligned
         )
         for name, source in sources.items()
-        if source is not None
+        if source is not None and only in (None, name)
     }
     return QuestionAnswering(
         examples={name: loaded.examples for name, loaded in sets.items()},

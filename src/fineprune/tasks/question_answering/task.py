@@ -9,12 +9,6 @@ from datasets import Dataset, concatenate_datasets
 
 from fineprune.errors import DataError
 from fineprune.tasks.base import EvaluationSet, Head, Logits, Metrics, Split, Task
-from fineprune.tasks.question_answering.answers import (
-    AnswerRules,
-    Prediction,
-    ScoredAnswer,
-    predict_answers,
-)
 from fineprune.tasks.question_answering.examples import Example, SetName
 from fineprune.tasks.question_answering.labels import answer_positions, answer_span
 from fineprune.tasks.question_answering.metrics import (
@@ -22,14 +16,20 @@ from fineprune.tasks.question_answering.metrics import (
     squad_v1_metrics,
     squad_v2_metrics,
 )
-from fineprune.tasks.question_answering.windows import (
+from fineprune.text.answers import (
+    AnswerRules,
+    Prediction,
+    ScoredAnswer,
+    predict_answers,
+)
+from fineprune.text.tokenizer import Tokenizer
+from fineprune.text.windows import (
     ContextMap,
     Windows,
     WindowShape,
     cut_windows,
     join_maps,
 )
-from fineprune.tasks.tokenizer import Tokenizer
 
 Examples = tuple[Example, ...]
 

@@ -2,17 +2,32 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from fineprune.errors import DataError, RecipeError
-from fineprune.tasks.question_answering.examples import Example
-from fineprune.tasks.tokenizer import Encoding, Tokenizer
+from fineprune.text.tokenizer import Encoding, Tokenizer, starts_with_cls
 
 QUESTION_TOKENS = 64
-"""Longest question in tokens, more is cut off: `max_query_length` of the original SQuAD code."""
+"""Longest question in tokens: `max_query_length` of the original SQuAD code."""
 
 _BATCH = 64  # examples tokenized at once: a long context has dozens of windows
+
+
+class Question(Protocol):
+    """A question with the context to answer it from."""
+
+    @property
+    def question(self) -> str:
+        """The question."""
+
+    @property
+    def context(self) -> str:
+        """The context."""
+
+
+AQuestion = TypeVar("AQuestion", bound=Question)
 
 
 @dataclass(frozen=True)
@@ -24,10 +39,12 @@ class WindowShape:
         stride: tokens that neighbouring windows share. An answer of up to this many tokens
             stands whole in at least one window. (The first SQuAD code called the distance
             between the starts of two windows so.)
+        question_tokens: longest question in tokens, more is cut off.
     """
 
     max_length: int
     stride: int
+    question_tokens: int = QUESTION_TOKENS
 
 
 @dataclass(frozen=True)
@@ -62,13 +79,14 @@ class Windows:
 
 
 def cut_windows(
-    examples: Sequence[Example], tokenizer: Tokenizer, shape: WindowShape
-) -> Iterator[tuple[Sequence[Example], Windows]]:
+    examples: Sequence[AQuestion], tokenizer: Tokenizer, shape: WindowShape
+) -> Iterator[tuple[Sequence[AQuestion], Windows]]:
     """Tokenizes examples, some at a time to bound memory, in their order.
 
-    The question comes first, except with a tokenizer that pads on the left: then it comes last,
-    and windows are padded here to `max_length`, because padding added later would shift the
-    positions that labels and logits refer to.
+    The question comes first, except with a tokenizer that pads on the left: then it comes last.
+    If such a tokenizer has its CLS token at the end as well, windows are padded here to
+    `max_length`, because padding added later would shift the positions that labels and logits
+    refer to.
 
     Raises:
         DataError: the tokenizer has no offsets (it is a slow one) or no CLS token.
@@ -121,9 +139,11 @@ def _check_tokenizer(tokenizer: Tokenizer, shape: WindowShape) -> None:
         )
 
 
-def _windows(examples: Sequence[Example], tokenizer: Tokenizer, shape: WindowShape) -> Windows:
+def _windows(examples: Sequence[Question], tokenizer: Tokenizer, shape: WindowShape) -> Windows:
     question_first = tokenizer.padding_side == "right"
-    questions = _clip_questions([example.question for example in examples], tokenizer)
+    questions = _clip_questions(
+        [example.question for example in examples], tokenizer, shape.question_tokens
+    )
     _check_room(questions, tokenizer, shape)
     contexts = [example.context for example in examples]
     encoding = tokenizer(
@@ -131,7 +151,7 @@ def _windows(examples: Sequence[Example], tokenizer: Tokenizer, shape: WindowSha
         truncation="only_second" if question_first else "only_first",
         max_length=shape.max_length,
         stride=shape.stride,
-        padding=False if question_first else "max_length",
+        padding=False if question_first or starts_with_cls(tokenizer) else "max_length",
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
     )
@@ -142,20 +162,35 @@ def _windows(examples: Sequence[Example], tokenizer: Tokenizer, shape: WindowSha
     )
 
 
-def _clip_questions(questions: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+def _clip_questions(questions: Sequence[str], tokenizer: Tokenizer, longest: int) -> list[str]:
     # Leading white space is stripped as well: some tokenizers make tokens of it.
     stripped = [question.lstrip() for question in questions]
-    spans = tokenizer(
-        stripped,
-        add_special_tokens=False,
-        truncation=True,
-        max_length=QUESTION_TOKENS,
-        return_offsets_mapping=True,
-    )["offset_mapping"]
+    spans = _spans(stripped, tokenizer)
     return [
-        question[span[0][0] : span[-1][1]] if span else ""
-        for question, span in zip(stripped, spans, strict=True)
+        _clipped(question, own, tokenizer, longest)
+        for question, own in zip(stripped, spans, strict=True)
     ]
+
+
+def _clipped(
+    question: str, spans: Sequence[tuple[int, int]], tokenizer: Tokenizer, longest: int
+) -> str:
+    """The part of a question that has at most so many tokens when it stands alone."""
+    for count in range(longest, 0, -1):
+        kept = spans[-count:] if tokenizer.truncation_side == "left" else spans[:count]
+        part = question[kept[0][0] : kept[-1][1]] if kept else ""
+        # Half a character, as byte-level tokens are, becomes a whole one.
+        if len(spans) <= longest or len(_spans([part], tokenizer)[0]) <= longest:
+            return part
+    return ""
+
+
+def _spans(texts: Sequence[str], tokenizer: Tokenizer) -> list[Sequence[tuple[int, int]]]:
+    encoding = tokenizer(
+        texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    spans: list[Sequence[tuple[int, int]]] = encoding["offset_mapping"]
+    return spans
 
 
 def _check_room(questions: Sequence[str], tokenizer: Tokenizer, shape: WindowShape) -> None:

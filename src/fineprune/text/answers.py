@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fineprune.tasks.base import Logits
-from fineprune.tasks.question_answering.examples import Example
-from fineprune.tasks.question_answering.windows import ContextMap
+from fineprune.text.windows import ContextMap, Question
+
+Logits = tuple[np.ndarray, ...]
+"""Start and end logits, of shape `(windows, tokens)` each."""
 
 _PAIRS = 200_000  # pairs of starts and ends looked at at once: bounds the memory they take
 
@@ -85,7 +86,7 @@ class _Spans:
 
 
 def predict_answers(
-    examples: Sequence[Example], windows: ContextMap, logits: Logits, rules: AnswerRules
+    examples: Sequence[Question], windows: ContextMap, logits: Logits, rules: AnswerRules
 ) -> list[Prediction]:
     """Chooses an answer for each example.
 

@@ -1,4 +1,4 @@
-"""What tasks need of a tokenizer, so that they need not `transformers`."""
+"""What is asked of a tokenizer; those of `transformers` offer it as well."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ class Encoding(Protocol):
 
 
 class Tokenizer(Protocol):
-    """A tokenizer as tasks see it; those of `transformers` are such."""
+    """A tokenizer; those of `transformers` are such."""
 
     @property
     def is_fast(self) -> bool:
@@ -40,6 +40,10 @@ class Tokenizer(Protocol):
         """`"right"` or `"left"`."""
 
     @property
+    def truncation_side(self) -> str:
+        """Where what is too long is cut: `"right"` or `"left"`."""
+
+    @property
     def cls_token(self) -> str | None:
         """The token that stands for the whole input."""
 
@@ -52,3 +56,13 @@ class Tokenizer(Protocol):
 
     def __call__(self, *texts: Any, **options: Any) -> Encoding:
         """Tokenizes a list of texts, or two lists as pairs; options as in `transformers`."""
+
+
+def starts_with_cls(tokenizer: Tokenizer) -> bool:
+    """Whether an input begins with the CLS token, so that padding belongs behind it.
+
+    Before it, padding would move the positions that a model counts from the start of a row: it
+    would say something else of the same text in another batch.
+    """
+    (ids,) = tokenizer([""])["input_ids"]
+    return bool(ids) and ids[0] == tokenizer.cls_token_id

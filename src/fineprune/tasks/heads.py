@@ -1,0 +1,42 @@
+"""Whether a model predicts what a task asks for."""
+
+import re
+from collections.abc import Mapping
+
+from fineprune.errors import CheckpointError
+from fineprune.wording import listed
+
+_PLACEHOLDER = re.compile(r"LABEL_[0-9]+")
+
+
+def are_named(labels: Mapping[int, str]) -> bool:
+    """Whether somebody named a model's classes, which are `LABEL_0` and so on otherwise."""
+    return not all(map(_PLACEHOLDER.fullmatch, labels.values()))
+
+
+def require_same_labels(task: Mapping[int, str], model: Mapping[int, str], whose: str) -> None:
+    """Compares the classes of a task with those of a model's config (`id2label` of both).
+
+    Names such as `LABEL_0`, which a config has when nobody named its classes, match any name.
+
+    Args:
+        task: `id2label` of the task's head.
+        model: `id2label` of the model's config.
+        whose: the model in the message, such as `"the teacher 'runs/dense'"`.
+
+    Raises:
+        CheckpointError: number, names or order differ.
+    """
+    expected, found = [[names[i] for i in sorted(names)] for names in (task, model)]
+    unnamed = not (are_named(task) and are_named(model))
+    if found == expected or (unnamed and len(found) == len(expected)):
+        return
+    difference = (
+        "the same labels in another order: set task.labels to the model's order"
+        if sorted(found) == sorted(expected)
+        else "other labels: use a model that was trained for this task"
+    )
+    raise CheckpointError(
+        f"{whose} predicts {len(found)} labels ({listed(found)}), the task has {len(expected)} "
+        f"({listed(expected)}); these are {difference}"
+    )

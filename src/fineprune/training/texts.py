@@ -1,0 +1,43 @@
+"""The tokenizer of a model as the tasks and the engine read texts with it."""
+
+import copy
+from typing import Any
+
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+
+from fineprune.text.fast import FastTokenizer
+from fineprune.text.settings import TokenizerSettings
+from fineprune.text.tokenizer import Tokenizer, starts_with_cls
+
+
+def text_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+    """What texts become tokens with, in training and evaluation as in the engine.
+
+    A slow tokenizer, which no packed file carries, stays as it is.
+    """
+    if not tokenizer.is_fast:
+        slow: Any = tokenizer
+        return slow  # type: ignore[no-any-return]
+    backend: Any = tokenizer.backend_tokenizer
+    settings = TokenizerSettings(
+        model_max_length=tokenizer.model_max_length,
+        truncation_side=tokenizer.truncation_side,
+        padding_side=tokenizer.padding_side,
+        model_input_names=tuple(tokenizer.model_input_names),
+        cls_token=tokenizer.cls_token,
+        pad_token=tokenizer.pad_token or "",
+        pad_token_type_id=tokenizer.pad_token_type_id,
+        split_special_tokens=bool(tokenizer.split_special_tokens),
+    )
+    return FastTokenizer(backend.to_str(), settings)
+
+
+def padding_collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorWithPadding:
+    """Makes batches, padded so that a model says the same of a text in each of them.
+
+    That is on the side that the tokenizer names, unless it puts its CLS token first.
+    """
+    padding = copy.copy(tokenizer)
+    if starts_with_cls(text_tokenizer(tokenizer)):
+        padding.padding_side = "right"
+    return DataCollatorWithPadding(padding)

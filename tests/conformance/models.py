@@ -1,0 +1,227 @@
+"""Tiny models of each architecture and head with a tokenizer of each kind, packed and unpacked."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import models as backends
+from transformers import PreTrainedTokenizerBase
+
+from fineprune import Engine, pack, read_packed, unpack
+from fineprune.text.fast import FastTokenizer
+from tests.conformance.texts import CORPUS
+
+POSITIONS = 48
+_VOCABULARY = 420
+
+_BERT = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+def _word_pieces() -> Tokenizer:
+    made = Tokenizer(backends.WordPiece(unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer(lowercase=True)
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=_VOCABULARY - 20, special_tokens=list(_BERT), show_progress=False
+    )
+    made.train_from_iterator(CORPUS, trainer)
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return made
+
+
+def _byte_pairs() -> Tokenizer:
+    made = Tokenizer(backends.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=_VOCABULARY - 20,
+        special_tokens=list(_ROBERTA),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(CORPUS, trainer)
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return made
+
+
+def _unigram() -> Tokenizer:
+    made = Tokenizer(backends.Unigram())
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always"),
+        ]
+    )
+    made.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    trainer = trainers.UnigramTrainer(
+        vocab_size=300, special_tokens=list(_ROBERTA), unk_token="<unk>", show_progress=False
+    )
+    made.train_from_iterator(CORPUS, trainer)
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    return made
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of tokenizer.
+
+    Attributes:
+        make: trains one.
+        special: its special tokens: padding, unknown, first, last, masked.
+        of: the class of transformers that such tokenizers have.
+    """
+
+    make: Callable[[], Tokenizer]
+    special: tuple[str, str, str, str, str]
+    of: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "wordpiece": Kind(_word_pieces, _BERT, "BertTokenizer"),
+    "byte-level": Kind(
+        _byte_pairs, ("<pad>", "<unk>", "<s>", "</s>", "<mask>"), "RobertaTokenizer"
+    ),
+    "unigram": Kind(_unigram, ("<pad>", "<unk>", "<s>", "</s>", "<mask>"), "XLMRobertaTokenizer"),
+}
+
+_FILES: dict[str, str] = {}
+
+
+def tokenizer_files(kind: str, **settings: Any) -> dict[str, str]:
+    """`tokenizer.json` and its configuration, in which the settings stand (none for null)."""
+    if kind not in _FILES:
+        _FILES[kind] = KINDS[kind].make().to_str()
+    padding, unknown, first, last, mask = KINDS[kind].special
+    config: dict[str, Any] = {
+        "tokenizer_class": KINDS[kind].of,
+        "pad_token": padding,
+        "unk_token": unknown,
+        "cls_token": first,
+        "sep_token": last,
+        "mask_token": mask,
+        **settings,
+    }
+    if KINDS[kind].special[2] == "<s>":
+        config |= {"bos_token": first, "eos_token": last}
+    written = {key: value for key, value in config.items() if value is not None}
+    return {"tokenizer.json": _FILES[kind], "tokenizer_config.json": json.dumps(written)}
+
+
+_SIZES: dict[str, Any] = {
+    "vocab_size": _VOCABULARY,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 40,
+    "max_position_embeddings": POSITIONS,
+    "pad_token_id": 1,
+}
+_CONFIGS: dict[str, Any] = {
+    "bert": transformers.BertConfig,
+    "electra": lambda **sizes: transformers.ElectraConfig(embedding_size=16, **sizes),
+    "roberta": transformers.RobertaConfig,
+    "xlm-roberta": transformers.XLMRobertaConfig,
+    "distilbert": lambda **sizes: transformers.DistilBertConfig(
+        dim=24, n_layers=2, n_heads=2, hidden_dim=40, **sizes
+    ),
+}
+HEADS: Mapping[str, Any] = {
+    "sequence": transformers.AutoModelForSequenceClassification,
+    "token": transformers.AutoModelForTokenClassification,
+    "question": transformers.AutoModelForQuestionAnswering,
+    "none": transformers.AutoModel,
+}
+ARCHITECTURES = tuple(_CONFIGS)
+LABELS = {0: "O", 1: "B-PER", 2: "I-PER"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A packed model, and what it unpacks to.
+
+    Attributes:
+        file: packed.
+        folder: unpacked.
+        head: a key of `HEADS`.
+    """
+
+    file: Path
+    folder: Path
+    head: str
+
+    @cached_property
+    def engine(self) -> Engine:
+        return Engine(self.file, threads=1)
+
+    @cached_property
+    def fast(self) -> FastTokenizer:
+        """What the engine reads texts with."""
+        packed = read_packed(self.file, tensors=())
+        return FastTokenizer.read(packed.attachments, packed.config["model_type"])
+
+    @cached_property
+    def model(self) -> Any:
+        return HEADS[self.head].from_pretrained(self.folder).eval()
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        found: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(self.folder)
+        return found
+
+    @property
+    def longest(self) -> int:
+        return min(self.tokenizer.model_max_length, POSITIONS)
+
+
+def make_pair(
+    folder: Path,
+    architecture: str,
+    head: str,
+    kind: str,
+    files: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Pair:
+    """A random model, packed and unpacked.
+
+    Args:
+        folder: to work in.
+        architecture: a key of `_CONFIGS`.
+        head: a key of `HEADS`.
+        kind: of the tokenizer.
+        files: further ones beside the model.
+        **settings: of the tokenizer.
+    """
+    torch.manual_seed(0)
+    sizes = dict(_SIZES)
+    if "roberta" in architecture:
+        sizes["max_position_embeddings"] += 2
+    labels = {"num_labels": 2} if head == "question" else {"id2label": LABELS}
+    model = HEADS[head].from_config(_CONFIGS[architecture](**sizes, **labels))
+    # So that every token tells: another one gives other logits and embeddings.
+    for name, parameter in model.named_parameters():
+        is_scale = name.lower().endswith("norm.weight")
+        torch.nn.init.normal_(parameter, mean=float(is_scale), std=1.0 if "word" in name else 0.3)
+    source = folder / "source"
+    model.save_pretrained(source)
+    for name, content in {**tokenizer_files(kind, **settings), **(files or {})}.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(content, encoding="utf-8")
+    pack(source, folder / "packed")
+    unpack(folder / "packed", folder / "plain")
+    return Pair(folder / "packed", folder / "plain", head)

@@ -1,0 +1,183 @@
+"""The engine against sentence-transformers, on the unpacked folder."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.conformance.models import Pair, make_pair
+from tests.conformance.texts import TEXTS
+
+sentence_transformers = pytest.importorskip("sentence_transformers")
+
+EVERY = [*TEXTS.values()]
+HIDDEN = 24
+
+
+def files(*modules: str, **others: Any) -> dict[str, str]:
+    """`modules.json` and what it names; a module is a kind, or a kind and its folder."""
+    listed = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}
+    ]
+    for number, module in enumerate(modules, 1):
+        kind, _, folder = module.partition("@")
+        listed.append(
+            {
+                "idx": number,
+                "name": str(number),
+                "path": folder or f"{number}_{kind}",
+                "type": f"sentence_transformers.models.{kind}",
+            }
+        )
+    contents = {"modules.json": listed, **others}
+    return {name: json.dumps(content) for name, content in contents.items()}
+
+
+def pooling(*modes: str) -> dict[str, Any]:
+    keys = "cls_token max_tokens mean_tokens mean_sqrt_len_tokens weightedmean_tokens lasttoken"
+    return {
+        "word_embedding_dimension": HIDDEN,
+        **{f"pooling_mode_{key}": key in modes for key in keys.split()},
+    }
+
+
+def both(pair: Pair) -> tuple[Any, Any]:
+    return pair.engine, sentence_transformers.SentenceTransformer(str(pair.folder), device="cpu")
+
+
+def assert_alike(found: Any, expected: Any) -> None:
+    found, expected = np.asarray(found, float), np.asarray(expected, float)
+    assert found.shape == expected.shape
+    norms = np.linalg.norm(found, axis=-1) * np.linalg.norm(expected, axis=-1)
+    assert ((found * expected).sum(axis=-1) > 0.99999 * norms).all()
+    assert np.abs(found - expected).max() <= 2e-5 * np.abs(expected).max()
+
+
+MEAN = {"1_Pooling/config.json": pooling("mean_tokens")}
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "byte-level", "unigram"])
+@pytest.mark.parametrize(
+    "modes",
+    [
+        ("cls_token",),
+        ("max_tokens",),
+        ("mean_tokens",),
+        ("mean_sqrt_len_tokens",),
+        ("weightedmean_tokens",),
+        ("lasttoken",),
+        ("lasttoken", "cls_token", "mean_tokens"),
+        (),
+    ],
+)
+def test_poolings(modes: tuple[str, ...], kind: str, tmp_path: Path) -> None:
+    listed = files("Pooling", **{"1_Pooling/config.json": pooling(*modes)})
+    engine, expected = both(make_pair(tmp_path, "bert", "none", kind, listed))
+    assert_alike(engine(EVERY), expected.encode(EVERY))
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        files("Pooling@2_Pooling", **{"2_Pooling/config.json": pooling("cls_token")}, **MEAN),
+        files("Pooling@pooled/by", **{"pooled/by/config.json": pooling("cls_token")}),
+        files("Pooling", "Normalize", **MEAN),
+        files("Pooling", "Normalize", "Normalize", **MEAN),
+        files("Pooling", **{"1_Pooling/config.json": {"embedding_dimension": HIDDEN}}),
+        files(
+            "Pooling",
+            **{
+                "1_Pooling/config.json": {
+                    "embedding_dimension": HIDDEN,
+                    "pooling_mode": ["max", "cls"],
+                }
+            },
+        ),
+    ],
+)
+def test_modules(listed: Mapping[str, str], tmp_path: Path) -> None:
+    engine, expected = both(make_pair(tmp_path, "bert", "none", "wordpiece", listed))
+    assert_alike(engine(EVERY), expected.encode(EVERY))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "activation",
+    ["activation.Tanh", "linear.Identity", "activation.ReLU", "activation.GELU"],
+)
+def test_dense(activation: str, bias: bool, tmp_path: Path) -> None:
+    dense = {
+        "in_features": HIDDEN,
+        "out_features": 8,
+        "bias": bias,
+        "activation_function": f"torch.nn.modules.{activation}",
+    }
+    listed = files("Pooling", "Dense", "Normalize", **MEAN, **{"2_Dense/config.json": dense})
+    torch.manual_seed(1)
+    tensors = {"linear.weight": torch.randn(8, HIDDEN), "linear.bias": torch.randn(8)}
+    folder = tmp_path / "source/2_Dense"
+    folder.mkdir(parents=True)
+    save_file(
+        {name: tensors[name] for name in (tensors if bias else ["linear.weight"])},
+        folder / "model.safetensors",
+    )
+    engine, expected = both(make_pair(tmp_path, "bert", "none", "wordpiece", listed))
+    assert_alike(engine(EVERY), expected.encode(EVERY))
+    assert engine(EVERY).shape == (len(EVERY), 8)
+
+
+PROMPTS = {
+    "prompts": {"query": "query: ", "passage": "passage: ", "none": ""},
+    "default_prompt_name": "passage",
+}
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+def test_prompts(kind: str, tmp_path: Path) -> None:
+    others = MEAN | {"config_sentence_transformers.json": PROMPTS}
+    pair = make_pair(tmp_path, "bert", "none", kind, files("Pooling", **others))
+    engine, expected = both(pair)
+    assert_alike(engine(EVERY), expected.encode(EVERY))
+    assert np.abs(engine(EVERY) - engine(EVERY, prompt="")).max() > 0.1
+    for options in (
+        {"prompt_name": "query"},
+        {"prompt_name": "none"},
+        {"prompt": "ask "},
+        {"prompt": "", "prompt_name": "query"},
+    ):
+        assert_alike(engine(EVERY, **options), expected.encode(EVERY, **options))
+
+
+@pytest.mark.parametrize("config", [{"do_lower_case": False}, {}])
+@pytest.mark.parametrize("kind", ["wordpiece", "byte-level", "unigram"])
+def test_small_letters(kind: str, config: dict[str, Any], tmp_path: Path) -> None:
+    others = MEAN | {"sentence_bert_config.json": {"do_lower_case": True, "max_seq_length": 24}}
+    pair = make_pair(tmp_path, "bert", "none", kind, files("Pooling", **others), **config)
+    engine, expected = both(pair)
+    assert_alike(engine(EVERY), expected.encode(EVERY))
+    text = TEXTS["capitals"]
+    assert_alike(engine(text), engine(text.lower()))
+
+
+@pytest.mark.parametrize("most", [8, 24, 46])
+@pytest.mark.parametrize("tokenizer", [12, 512])
+@pytest.mark.parametrize("name", ["sentence_bert_config.json", "sentence_roberta_config.json"])
+def test_longest_text(name: str, most: int, tokenizer: int, tmp_path: Path) -> None:
+    """What sentence-transformers says goes before what the tokenizer says."""
+    others = MEAN | {name: {"max_seq_length": most}}
+    pair = make_pair(
+        tmp_path,
+        "roberta",
+        "none",
+        "byte-level",
+        files("Pooling", **others),
+        model_max_length=tokenizer,
+    )
+    engine, expected = both(pair)
+    assert_alike(engine(EVERY), expected.encode(EVERY))
+    assert (engine.limit.tokens, engine.limit.source) == (most, f"max_seq_length in {name}")
