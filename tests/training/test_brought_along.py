@@ -125,7 +125,7 @@ def test_streamed_data(tmp_path: Path) -> None:
     trainer.train()
     assert (calls.count, calls.texts) == (STEPS, 4 * STEPS)
     assert all("distillation_loss" in logs for logs in record.logs if "loss" in logs)
-    assert not (tmp_path / "teacher-logits").exists()
+    assert not (tmp_path / "_teacher-logits").exists()
     assert_pruned(model_of(trainer), SoftMovement(keep=0.2))
 
 

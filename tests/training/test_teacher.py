@@ -143,7 +143,7 @@ def test_a_teacher_is_asked_once_and_never_again(tmp_path: Path) -> None:
     assert (calls.count, calls.texts) == (3, EXAMPLES)  # eight texts at a time
     trainer.train()
     assert calls.texts == EXAMPLES
-    [file] = (tmp_path / "teacher-logits").iterdir()
+    [file] = (tmp_path / "_teacher-logits").iterdir()
     assert load_file(file)["logits"].shape == (EXAMPLES, 3)
 
 
@@ -172,7 +172,7 @@ def test_a_second_run_and_a_resumed_one_ask_nothing(tmp_path: Path) -> None:
 def test_a_damaged_file_is_asked_for_anew(damage: str, tmp_path: Path) -> None:
     trainer, _ = run(tmp_path, "classification", dataset(), other())
     trainer.train()
-    [file] = (tmp_path / "teacher-logits").iterdir()
+    [file] = (tmp_path / "_teacher-logits").iterdir()
     # Cloned: what is loaded is the file itself, by its pages.
     whole, logits = file.read_bytes(), {k: v.clone() for k, v in load_file(file).items()}
     if damage == "truncated":

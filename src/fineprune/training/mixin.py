@@ -58,8 +58,9 @@ class FinePruningMixin(_Base):
         teacher: a model of the same head to distil from, or None. One with masks is finalized.
         distillation: how the teacher enters the loss.
         teacher_folder: where the teacher's logits over the training set are kept, to be asked for
-            once; None for `teacher-logits` in the trainer's output folder. (Of data that are
-            streamed or transformed on the fly, the teacher is asked at each step.)
+            once; None for `_teacher-logits` in the trainer's output folder, which `push_to_hub`
+            leaves out because of its name. (Of data that are streamed or transformed on the fly,
+            the teacher is asked at each step.)
         schedule: when the level moves.
         penalty_schedule: when the penalty grows; None for the same.
         densities: fractions to keep on the way, as for `Pruner`. Unless the trainer was given a
@@ -252,7 +253,7 @@ class FinePruningMixin(_Base):
     def _ask(self, teacher: PreTrainedModel) -> TeacherLogits:
         """The teacher's logits over the training set: from their file, else asked for and kept."""
         dataset: Any = self.train_dataset
-        folder = Path(self._teacher_folder or Path(str(self.args.output_dir)) / "teacher-logits")
+        folder = Path(self._teacher_folder or Path(str(self.args.output_dir)) / "_teacher-logits")
         key = content_key(teacher, dataset)
         path = folder / f"{key}.safetensors"
         with self.args.main_process_first(local=False, desc="the teacher's logits"):
