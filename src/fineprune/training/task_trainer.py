@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+from torch.utils.data import SequentialSampler
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from typing_extensions import override
 
@@ -59,6 +60,11 @@ class TaskTrainer(FinePruningMixin, Trainer):
     def predictions(self, logits: Sequence[Logits]) -> Any:
         """What the task reads from the logits of each evaluation set; JSON-serialisable."""
         return predictions_of_sets(self.evaluation_sets, logits)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+        # A task reads logits by their place in the set. The loop would group a set by length where
+        # it groups batches of training, and leave its logits in that order.
+        return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
 
     @override
     def evaluate(
