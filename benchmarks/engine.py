@@ -28,8 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fineprune import Engine, pack
-from fineprune.engine import _native
-from fineprune.engine.native import PRECISIONS, Precision
+from fineprune.engine.native import Precision, arithmetics, choose_instruction_set
 from fineprune.report.speed.race import Course, race
 from fineprune.report.speed.records import Race
 from fineprune.report.speed.rivals import RIVALS
@@ -172,7 +171,7 @@ def runs_apart(full: Engine, empty: Engine, shape: Shape) -> list[Callable[[], o
 
 def precisions() -> list[Precision]:
     """What this CPU has."""
-    return [one for one in PRECISIONS if one == "float32" or _native.has_bf16()]
+    return [*arithmetics(choose_instruction_set())]
 
 
 def running(engine: Engine, shape: Shape) -> Callable[[], object]:
