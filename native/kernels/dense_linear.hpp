@@ -11,10 +11,12 @@ inline constexpr int panel_rows = 6;
 template <class Product, int block>
 void multiply_panel(const DensePanels<typename Product::Arithmetic>& weights, int first_row,
                     int width, const typename Product::Input* input,
-                    typename Product::template Sums<block> (&sums)[panel_rows]) {
+                    typename Product::template Sums<block> (&result)[panel_rows]) {
   constexpr int group_size = Product::Arithmetic::group_size;
   const int groups = (weights.columns + group_size - 1) / group_size;
   const auto* panel = weights.groups + static_cast<std::size_t>(first_row) * groups;
+  // Of its own: sums that somebody finds by a number later on would be stored with each group.
+  typename Product::template Sums<block> sums[panel_rows] = {};
   for (int group = 0; group < groups; ++group, panel += panel_rows) {
     const typename Product::Input* rows[group_size];
     for (int i = 0; i < group_size; ++i) {
@@ -27,6 +29,7 @@ void multiply_panel(const DensePanels<typename Product::Arithmetic>& weights, in
     for (int r = 0; r < panel_rows; ++r)
       Product::template add<block>(sums[r], Product::broadcast(panel[r]), operand);
   }
+  for (int r = 0; r < panel_rows; ++r) result[r] = sums[r];
 }
 
 template <class Product, int block, class Input, class State>
@@ -34,7 +37,7 @@ void multiply_panels(const DensePanels<typename Product::Arithmetic>& weights, R
                      int width, int lane, const Input& input, const Epilogue<State>& epilogue) {
   for (; lane + block <= width; lane += block) {
     for (int first = range.begin; first < range.end; first += panel_rows) {
-      typename Product::template Sums<block> sums[panel_rows] = {};
+      typename Product::template Sums<block> sums[panel_rows];
       multiply_panel<Product, block>(weights, first, width, Product::rows_of(input) + lane, sums);
       for (int r = 0; r < panel_rows && first + r < range.end; ++r)
         finish(epilogue, static_cast<std::size_t>(first + r) * width + lane,
