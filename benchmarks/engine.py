@@ -5,19 +5,22 @@
     python benchmarks/engine.py parts
     python benchmarks/engine.py sweeps
     python benchmarks/engine.py callers
+    python benchmarks/engine.py short
 
 BERT-base in shape, with random weights of which 6% of each layer's are kept at random. Engines run
 in processes of their own and take turns; times are medians. DeepSparse needs an environment of its
 own (`pip install deepsparse==1.8.0` on Python 3.11 at most), named by its interpreter.
 """
 
+import io
 import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -28,17 +31,21 @@ from rich.console import Console
 from rich.table import Table
 
 from fineprune import Engine, pack
-from fineprune.engine import _native
-from fineprune.engine.native import PRECISIONS, Precision
+from fineprune.engine.native import Precision, arithmetics, choose_instruction_set
 from fineprune.report.speed.race import Course, race
 from fineprune.report.speed.records import Race
 from fineprune.report.speed.rivals import RIVALS
 from fineprune.report.speed.shapes import Shape
+from fineprune.report.speed.subject import INPUTS, Subject
 
 SHAPES = (Shape(1, 128), Shape(1, 384), Shape(8, 128))
 DENSITIES = (0.01, 0.02, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5)
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 6144)
 THREADS = 2
+PAUSE_SECONDS = 0.05  # between turns: threads that wait for work spin for a while before they sleep
+SHORT = (6, 8, 9, 9, 10, 11, 12, 13, 14, 17)
+"""Tokens of CLINC150's test texts at 5%, 15% to 95% of them."""
+SHORT_DENSITIES = (0.1, 0.05, 0.015)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(width=140)
@@ -172,7 +179,7 @@ def runs_apart(full: Engine, empty: Engine, shape: Shape) -> list[Callable[[], o
 
 def precisions() -> list[Precision]:
     """What this CPU has."""
-    return [one for one in PRECISIONS if one == "float32" or _native.has_bf16()]
+    return [*arithmetics(choose_instruction_set())]
 
 
 def running(engine: Engine, shape: Shape) -> Callable[[], object]:
@@ -187,6 +194,7 @@ def interleaved(actions: Sequence[Callable[[], object]], rounds: int) -> list[fl
     seconds: list[list[float]] = [[] for _ in actions]
     for number in range(rounds + 1):
         for action, mine in zip(actions, seconds, strict=True):
+            time.sleep(PAUSE_SECONDS)
             start = time.perf_counter()
             action()
             if number:  # the first is warm-up
@@ -278,6 +286,60 @@ def loading(file: Path, rounds: int, threads: int) -> Table:
     for timing in served.timings:
         one.add_row(f"memory after {timing.shape}, MB", f"{timing.resident_bytes / 1e6:.0f}")
     return one
+
+
+# Short texts.
+
+
+@app.command()
+def short(*, rounds: Rounds = 7, threads: Threads = THREADS) -> None:
+    """Texts as short as people's requests, one by one, beside a dense engine in int8.
+
+    A MiniLM of 6 layers of 384, random weights, and lengths as of CLINC150's test texts: a round is
+    a text of each. The dense engine is ONNX Runtime, quantized dynamically, a scale a channel.
+    """
+    one = table(
+        f"One text at a time, {len(SHORT)} texts of {statistics.median(SHORT):.0f} tokens in the "
+        f"median, {threads} threads, milliseconds a text",
+        "kept", "ONNX Runtime int8", *(*precisions(), "fast"), "fast chose", "fast / ONNX Runtime",
+    )  # fmt: skip
+    for density in SHORT_DENSITIES:
+        with packed(density=density, sizes=bert_base.MINILM) as file:
+            asked: list[Precision] = [*precisions(), "fast"]
+            engines = [Engine(file, threads, precision) for precision in asked]
+            with dense_int8(file, threads) as rival:
+                runs = [over_short_texts(rival), *(over_short_texts(each.run) for each in engines)]
+                times = [1e3 * each / len(SHORT) for each in interleaved(runs, rounds)]
+        cells = (f"{each:.3f}" for each in times)
+        one.add_row(f"{density:.1%}", *cells, engines[-1].arithmetic, f"{times[-1] / times[0]:.2f}")
+    console.print(one)
+
+
+def over_short_texts(run: Callable[..., object]) -> Callable[[], None]:
+    """Runs a text of each length."""
+    random = np.random.default_rng(0)
+    texts = [random.integers(5, bert_base.VOCABULARY, (1, length)) for length in SHORT]
+
+    def run_all() -> None:
+        for ids in texts:
+            run(ids, np.ones_like(ids))
+
+    return run_all
+
+
+@contextmanager
+def dense_int8(file: Path, threads: int) -> Iterator[Callable[..., object]]:
+    """The same model in ONNX Runtime, in one session for all lengths."""
+    onnxruntime = import_module("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    with tempfile.TemporaryDirectory() as temporary:
+        with redirect_stderr(io.StringIO()):
+            artifact = RIVALS["onnxruntime-int8"].prepare(Subject(file, Path(temporary)))
+        session = onnxruntime.InferenceSession(
+            str(artifact), options, providers=["CPUExecutionProvider"]
+        )
+        yield lambda ids, mask: session.run(None, dict(zip(INPUTS, (ids, mask), strict=True)))
 
 
 # Callers at the same time.

@@ -20,6 +20,7 @@
 #include "encoder.hpp"
 #include "exact_gelu.hpp"
 #include "instruction_set.hpp"
+#include "int8_state.hpp"
 #include "matrix.hpp"
 #include "require.hpp"
 #include "thread_pool.hpp"
@@ -111,8 +112,12 @@ template <class Make>
 auto with_kernels(const std::string& precision, const std::string& name, const Make& make) {
   const InstructionSet& set = instruction_set(name);
   if (precision == "float32") return make(*set.float_kernels);
+  if (precision == "int8") {
+    if (computes_int8_in_bfloat16(set)) return make(*set.int8_bfloat16_kernels);
+    return make(*set.int8_kernels);
+  }
   require(precision == "bf16",
-          "precision must be \"float32\" or \"bf16\", got \"" + precision + "\"");
+          "precision must be \"float32\", \"bf16\" or \"int8\", got \"" + precision + "\"");
   require(set.bfloat16_kernels != nullptr,
           "precision \"bf16\" has no instructions on \"" + name + "\" of this CPU");
   return make(*set.bfloat16_kernels);
@@ -298,6 +303,10 @@ std::vector<std::string> names_of_instruction_sets() {
   return names;
 }
 
+std::string int8_state(const std::string& name) {
+  return computes_int8_in_bfloat16(instruction_set(name)) ? "bf16" : "float32";
+}
+
 bool has_bf16() {
   const auto& sets = instruction_sets();
   return std::any_of(sets.begin(), sets.end(),
@@ -327,6 +336,7 @@ NB_MODULE(_native, module) {
 
   module.def("instruction_sets", names_of_instruction_sets);
   module.def("has_bf16", has_bf16);
+  module.def("int8_state", int8_state, "instruction_set"_a);
   module.def("checksum", checksum_of, "array"_a);
   module.def("gelu", gelu, "x"_a);
 

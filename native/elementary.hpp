@@ -61,9 +61,9 @@ inline Floats coarse_power_of_two(Floats x) {
 inline Floats relu(Floats x) { return maximum(Floats{}, x); }
 
 /// x Phi(x), with the exact distribution function.
-template <class Element>
+template <class State>
 inline Floats gelu(Floats x) {
-  return x * normal_distribution<Element>(x);
+  return x * normal_distribution<State>(x);
 }
 
 /// The tanh form of GELU: x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).

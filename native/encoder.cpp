@@ -14,27 +14,27 @@ namespace fineprune {
 namespace {
 
 /// What calls take, and put back.
-template <class Element>
+template <class Arithmetic>
 struct Shared {
   ThreadPool pool;
-  Shelf<Workspace<Element>> workspaces;
+  Shelf<Workspace<Arithmetic>> workspaces;
 };
 
-template <class Element>
+template <class Arithmetic>
 struct MakeShared {
   int threads;
   std::size_t most_idle_bytes;
 
-  std::unique_ptr<Shared<Element>> operator()() const {
-    return std::unique_ptr<Shared<Element>>(
-        new Shared<Element>{ThreadPool(threads), Shelf<Workspace<Element>>(most_idle_bytes)});
+  std::unique_ptr<Shared<Arithmetic>> operator()() const {
+    return std::unique_ptr<Shared<Arithmetic>>(
+        new Shared<Arithmetic>{ThreadPool(threads), Shelf<Workspace<Arithmetic>>(most_idle_bytes)});
   }
 };
 
-template <class Element>
+template <class Arithmetic>
 class TiledEncoder final : public Encoder {
  public:
-  TiledEncoder(const Kernels<Element>& kernels, Embeddings embeddings, std::vector<Layer> layers,
+  TiledEncoder(const Kernels<Arithmetic>& kernels, Embeddings embeddings, std::vector<Layer> layers,
                const EncoderConfig& config)
       : weights_(kernels, std::move(embeddings), std::move(layers), config),
         shared_({checked_threads(config), config.most_idle_bytes}) {}
@@ -45,11 +45,11 @@ class TiledEncoder final : public Encoder {
     weights_.check(batch);
     const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
     if (output.size() != rows * weights_.hidden) refuse("the output has the wrong size");
-    Shared<Element>& shared = shared_.get();
+    Shared<Arithmetic>& shared = shared_.get();
     const ThreadPool::Hired crew(shared.pool);
-    std::unique_ptr<Workspace<Element>> space = shared.workspaces.take();
+    std::unique_ptr<Workspace<Arithmetic>> space = shared.workspaces.take();
     space->prepare(weights_, batch, crew->threads());
-    Pass<Element> pass(weights_, *space, *crew, batch, first_only, output);
+    Pass<Arithmetic> pass(weights_, *space, *crew, batch, first_only, output);
     crew->run([&pass](int thread) { pass.forward(thread); });
     shared.workspaces.put_back(std::move(space));
   }
@@ -61,22 +61,26 @@ class TiledEncoder final : public Encoder {
     return config.threads;
   }
 
-  const EncoderWeights<Element> weights_;
-  mutable PerProcess<Shared<Element>, MakeShared<Element>> shared_;
+  const EncoderWeights<Arithmetic> weights_;
+  mutable PerProcess<Shared<Arithmetic>, MakeShared<Arithmetic>> shared_;
 };
 
 }  // namespace
 
-template <class Element>
-std::unique_ptr<Encoder> make_encoder(const Kernels<Element>& kernels, Embeddings embeddings,
+template <class Arithmetic>
+std::unique_ptr<Encoder> make_encoder(const Kernels<Arithmetic>& kernels, Embeddings embeddings,
                                       std::vector<Layer> layers, const EncoderConfig& config) {
-  return std::make_unique<TiledEncoder<Element>>(kernels, std::move(embeddings), std::move(layers),
+  return std::make_unique<TiledEncoder<Arithmetic>>(kernels, std::move(embeddings), std::move(layers),
                                                  config);
 }
 
-template std::unique_ptr<Encoder> make_encoder(const Kernels<float>&, Embeddings,
+template std::unique_ptr<Encoder> make_encoder(const Kernels<Float32>&, Embeddings,
                                                std::vector<Layer>, const EncoderConfig&);
-template std::unique_ptr<Encoder> make_encoder(const Kernels<bfloat16>&, Embeddings,
+template std::unique_ptr<Encoder> make_encoder(const Kernels<Bfloat16>&, Embeddings,
+                                               std::vector<Layer>, const EncoderConfig&);
+template std::unique_ptr<Encoder> make_encoder(const Kernels<Int8<float>>&, Embeddings,
+                                               std::vector<Layer>, const EncoderConfig&);
+template std::unique_ptr<Encoder> make_encoder(const Kernels<Int8<bfloat16>>&, Embeddings,
                                                std::vector<Layer>, const EncoderConfig&);
 
 }  // namespace fineprune

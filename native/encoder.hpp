@@ -70,8 +70,8 @@ class Encoder {
 
 /// Throws std::invalid_argument where shapes do not fit together, or where a matrix was prepared
 /// for another precision or instruction set.
-template <class Element>
-std::unique_ptr<Encoder> make_encoder(const Kernels<Element>& kernels, Embeddings embeddings,
+template <class Arithmetic>
+std::unique_ptr<Encoder> make_encoder(const Kernels<Arithmetic>& kernels, Embeddings embeddings,
                                       std::vector<Layer> layers, const EncoderConfig& config);
 
 }  // namespace fineprune

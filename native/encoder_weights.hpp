@@ -14,22 +14,23 @@
 
 namespace fineprune {
 
-template <class Element>
+template <class Arithmetic>
 struct EncoderWeights {
-  const Kernels<Element>& kernels;
+  const Kernels<Arithmetic>& kernels;
   const int heads;
   const float epsilon;
   const Activation activation;
   Embeddings embeddings;
-  std::optional<BoundAffine<Element>> projection;
-  std::vector<TiledLayer<Element>> layers;
+  std::optional<BoundAffine<Arithmetic>> projection;
+  std::vector<TiledLayer<Arithmetic>> layers;
   int embedding_size = 0;
   int hidden = 0;
   int head_size = 0;
   int intermediate = 0;  ///< of the widest layer
+  bool reads_state = false;  ///< whether any linear of codes' encoder reads hidden states as they are
 
   /// Throws std::invalid_argument where parts do not fit together.
-  EncoderWeights(const Kernels<Element>& kernels, Embeddings parts,
+  EncoderWeights(const Kernels<Arithmetic>& kernels, Embeddings parts,
                  std::vector<Layer> parts_of_layers, const EncoderConfig& config)
       : kernels(kernels),
         heads(config.heads),
@@ -55,7 +56,10 @@ struct EncoderWeights {
               "embeddings of size " + std::to_string(embedding_size) +
                   " need a projection to the hidden size, " + std::to_string(hidden));
     for (Layer& layer : parts_of_layers) layers.emplace_back(std::move(layer), hidden);
-    for (const auto& layer : layers) intermediate = std::max(intermediate, layer.up.rows());
+    for (const auto& layer : layers) {
+      intermediate = std::max(intermediate, layer.up.rows());
+      reads_state = reads_state || layer.reads_state();
+    }
   }
 
   /// Throws std::invalid_argument for ids outside of their tables, empty sequences, and lengths that

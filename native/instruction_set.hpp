@@ -10,8 +10,10 @@ namespace fineprune {
 
 struct InstructionSet {
   std::string_view name;
-  const Kernels<float>* float_kernels;
-  const Kernels<bfloat16>* bfloat16_kernels;  ///< null where the CPU lacks the instructions
+  const Kernels<Float32>* float_kernels;
+  const Kernels<Bfloat16>* bfloat16_kernels;  ///< null where the CPU lacks the instructions
+  const Kernels<Int8<float>>* int8_kernels;
+  const Kernels<Int8<bfloat16>>* int8_bfloat16_kernels;  ///< null where the CPU lacks bfloat16
 };
 
 /// Those that this CPU runs, fastest first; never empty.

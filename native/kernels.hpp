@@ -2,12 +2,12 @@
 // What a kernel is given, and the table of kernels that each instruction set fills.
 //
 // Activations are tiles: [features][width] with `width` contiguous tokens, one lane a token.
-// `Element` is their type: float or bfloat16. Sums are always float.
+// `State` is their type: float or bfloat16.
 
 #include <cstddef>
 #include <cstdint>
 
-#include "bfloat16.hpp"
+#include "arithmetic.hpp"
 
 namespace fineprune {
 
@@ -18,15 +18,16 @@ enum class Activation { none, relu, gelu, gelu_tanh };
 
 /// What is done to a row of sums while it is still in registers, in this order:
 /// times the row's scale, plus its bias, activation, plus the residual, stored.
-template <class Element>
+template <class State>
 struct Epilogue {
   const float* scales = nullptr;    ///< [rows]; null: 1
+  const float* code_sums = nullptr; ///< [rows], of codes alone: the row's sum of them, times its scale
   const float* bias = nullptr;      ///< [rows]; null: 0
   Activation activation = Activation::none;
   const float* residual = nullptr;  ///< [rows][width]; null: 0
-  float* partial = nullptr;         ///< [rows][width]: workspace, may be `wide`
+  float* partial = nullptr;         ///< [rows][width]: workspace for sums, may be `wide`
   float* wide = nullptr;            ///< [rows][width], stored if not null
-  Element* narrow = nullptr;        ///< the same in the activations' own type, if not null
+  State* narrow = nullptr;          ///< the same in the activations' own type, if not null
 };
 
 struct RowRange {
@@ -34,22 +35,20 @@ struct RowRange {
   int end;
 };
 
-/// How a kernel takes its weights: as many non-zeros of a row at once.
-template <class Element>
-struct Weights;
-
-template <>
-struct Weights<float> {
-  using Group = float;
-  static constexpr int group_size = 1;
+/// What a linear reads of a tile.
+template <class Arithmetic>
+struct InputTile {
+  const typename Arithmetic::State* state;  ///< [columns][width]
 };
 
-template <>
-struct Weights<bfloat16> {
-  struct Group {
-    bfloat16 weights[2];
-  };
-  static constexpr int group_size = 2;
+/// Number `x` of a lane is `lows[lane] + code * steps[lane]`. In which order the codes of a row stand,
+/// only the kernels know. Linears of `Exact` read the state, where the encoder has any of them.
+template <class State>
+struct InputTile<Int8<State>> {
+  const State* state;
+  const std::uint8_t* codes;  ///< [columns][width]
+  const float* steps;         ///< [width]
+  const float* lows;          ///< [width]
 };
 
 /// Sparse rows, cut into blocks of columns. What a block reads of a tile of activations stays in
@@ -60,7 +59,7 @@ struct Weights<bfloat16> {
 ///
 /// Columns are counted from the block's first, and below the block's end: whoever makes one has
 /// checked that, the kernels do not.
-template <class Element>
+template <class Arithmetic>
 struct SparseBlocks {
   int rows;
   int blocks;
@@ -68,32 +67,32 @@ struct SparseBlocks {
   const std::uint32_t* rows_in_order;  ///< [blocks][rows]
   const std::uint32_t* starts;         ///< [blocks][rows], and the end: first group of each
   const std::uint16_t* columns;        ///< [groups][group_size]
-  const typename Weights<Element>::Group* groups;
+  const typename Arithmetic::Group* groups;
 };
 
 inline constexpr int sparse_panel_rows = 64;
 
 /// Panels of `panel_rows` rows, the last one filled up with zeros: [panel][column / group_size]
 /// [panel_rows] groups of consecutive columns.
-template <class Element>
+template <class Arithmetic>
 struct DensePanels {
   int rows;
   int columns;
-  const typename Weights<Element>::Group* groups;
+  const typename Arithmetic::Group* groups;
 };
 
 /// Queries of one head, in one tile, and all keys and values of their sequence. Queries, keys,
 /// values and contexts stand in tiles of their own, [hidden][width], one behind the other with the
 /// stride of the largest width; only the batch's last tile may be narrower.
-template <class Element>
+template <class State>
 struct AttentionTask {
-  const Element* queries;   ///< the tile of the queries
-  Element* context;         ///< the tile of the result; may be the same
+  const State* queries;     ///< the tile of the queries
+  State* context;           ///< the tile of the result; may be the same
   int width;                ///< of these two
   int first_query;          ///< lane, a multiple of 16
   int query_lanes;          ///< how many, a multiple of 16
-  const Element* keys;      ///< the tile of the sequence's first token
-  const Element* values;    ///< likewise
+  const State* keys;        ///< the tile of the sequence's first token
+  const State* values;      ///< likewise
   std::size_t tile_stride;  ///< elements from a tile to the next one
   int last_tile;            ///< the batch's last tile, counted from that of the first token
   int last_width;           ///< of that one
@@ -111,7 +110,7 @@ constexpr std::size_t attention_workspace(int key_count, int head_size) {
   return 2 * lane_multiple * (keys + features) + keys * features;
 }
 
-template <class Element>
+template <class State>
 struct NormalizeTask {
   const float* sums;    ///< [features][width]
   const float* weight;  ///< [features]
@@ -120,20 +119,45 @@ struct NormalizeTask {
   int features;
   int width;
   float* wide;          ///< [features][width], may be `sums`
-  Element* narrow;      ///< the same in the activations' own type, if not null
+  State* narrow;        ///< the same in the activations' own type, if not null
 };
 
-template <class Element>
+/// Makes codes of a tile. A lane's lowest number becomes 0 and its highest 255. A lane that holds
+/// anything that is no finite number has steps or lows that are none.
+template <class Number>
+struct QuantizeTask {
+  const Number* numbers;  ///< [features][width]
+  int features;
+  int width;
+  std::uint8_t* codes;    ///< [features][width]
+  float* steps;           ///< [width]
+  float* lows;            ///< [width]
+};
+
+/// What arithmetics need of kernels beyond those that all have.
+template <class Arithmetic>
+struct OwnKernels {};
+
+template <class State>
+struct OwnKernels<Int8<State>> {
+  void (*quantize_floats)(const QuantizeTask<float>&);
+  void (*quantize_state)(const QuantizeTask<State>&);
+};
+
+template <class Arithmetic>
 struct Kernels {
+  using State = typename Arithmetic::State;
+
   int panel_rows;
   /// The range begins and ends at multiples of `sparse_panel_rows`, or at the last row.
-  void (*sparse_linear)(const SparseBlocks<Element>&, RowRange, int width, const Element* input,
-                        const Epilogue<Element>&);
+  void (*sparse_linear)(const SparseBlocks<Arithmetic>&, RowRange, int width,
+                        const InputTile<Arithmetic>&, const Epilogue<State>&);
   /// The range begins and ends at multiples of `panel_rows`, or at the last row.
-  void (*dense_linear)(const DensePanels<Element>&, RowRange, int width, const Element* input,
-                       const Epilogue<Element>&);
-  void (*attention)(const AttentionTask<Element>&);
-  void (*normalize)(const NormalizeTask<Element>&);
+  void (*dense_linear)(const DensePanels<Arithmetic>&, RowRange, int width,
+                       const InputTile<Arithmetic>&, const Epilogue<State>&);
+  void (*attention)(const AttentionTask<State>&);
+  void (*normalize)(const NormalizeTask<State>&);
+  OwnKernels<Arithmetic> own = {};
 };
 
 }  // namespace fineprune

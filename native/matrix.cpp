@@ -1,37 +1,17 @@
 #include "matrix.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <string>
 
 #include "aligned_buffer.hpp"
+#include "code_tiles.hpp"
 #include "require.hpp"
+#include "stopwatch.hpp"
 #include "tiles.hpp"
 
-#if defined(__unix__) || defined(__APPLE__)
-#include <time.h>
-#endif
-
 namespace fineprune {
-namespace {
-
-/// Seconds that this thread has had a CPU, where the system counts them: what others take of it in
-/// between is no part of a measurement.
-double seconds_of_thread() {
-#if defined(CLOCK_THREAD_CPUTIME_ID)
-  timespec time;
-  if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0)
-    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-#endif
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
-
-}  // namespace
-
-Matrix::Matrix(int rows, int columns, std::span<const float> scales)
-    : rows_(rows), columns_(columns), scales_(scales.begin(), scales.end()) {
+void check_shape(int rows, int columns, std::span<const float> scales) {
   require(rows > 0 && columns > 0, "a matrix has at least one row and one column, got shape (" +
                                        std::to_string(rows) + ", " + std::to_string(columns) + ")");
   require(scales.empty() || scales.size() == static_cast<std::size_t>(rows),
@@ -39,41 +19,93 @@ Matrix::Matrix(int rows, int columns, std::span<const float> scales)
               std::to_string(rows) + " rows");
 }
 
-template <class Element>
-void Linear<Element>::multiply(std::span<const float> input, int tokens,
-                               std::span<float> output) const {
+Matrix::Matrix(int rows, int columns, std::span<const float> scales)
+    : rows_(rows), columns_(columns), scales_(scales.begin(), scales.end()) {}
+
+namespace {
+
+/// Tokens in a tile, in the form that linears read.
+template <class Arithmetic>
+class MultiplierInput {
+ public:
+  void reserve(int columns, int width) {
+    state_.reserve(static_cast<std::size_t>(columns) * width);
+  }
+
+  InputTile<Arithmetic> fill(const Kernels<Arithmetic>&, const float* rows, int tokens, int columns,
+                             int width) {
+    for (int lane = 0; lane < tokens; ++lane)
+      put_lane(rows + static_cast<std::size_t>(lane) * columns, columns, width, lane, state_.data());
+    return {state_.data()};
+  }
+
+ private:
+  AlignedBuffer<typename Arithmetic::State> state_;
+};
+
+template <class State>
+class MultiplierInput<Int8<State>> {
+ public:
+  void reserve(int columns, int width) {
+    numbers_.reserve(static_cast<std::size_t>(columns) * width);
+    codes_.reserve(1, static_cast<std::size_t>(columns));
+  }
+
+  InputTile<Int8<State>> fill(const Kernels<Int8<State>>& kernels, const float* rows, int tokens,
+                              int columns, int width) {
+    for (int lane = 0; lane < tokens; ++lane)
+      put_lane(rows + static_cast<std::size_t>(lane) * columns, columns, width, lane,
+               numbers_.data());
+    kernels.own.quantize_floats(codes_.task(0, numbers_.data(), columns, width));
+    return codes_.input<State>(0, nullptr);
+  }
+
+ private:
+  AlignedBuffer<float> numbers_;
+  CodeTiles codes_;
+};
+
+}  // namespace
+
+template <class Arithmetic>
+void Linear<Arithmetic>::multiply(std::span<const float> input, int tokens,
+                                  std::span<float> output) const {
   const int widest = tile_width(tokens);
   // Kept by each thread: to ask the system for them takes as long as a small multiplication.
-  thread_local AlignedBuffer<Element> tile;
+  thread_local MultiplierInput<Arithmetic> tile;
   thread_local AlignedBuffer<float> product;
-  tile.reserve(static_cast<std::size_t>(columns()) * widest);
+  tile.reserve(columns(), widest);
   product.reserve(static_cast<std::size_t>(rows()) * widest);
   for (int first = 0; first < tokens; first += widest) {
     const int width = tile_width(tokens - first);
     const int count = std::min(width, tokens - first);
-    for (int lane = 0; lane < count; ++lane)
-      put_lane(&input[static_cast<std::size_t>(first + lane) * columns()], columns(), width, lane,
-               tile.data());
-    apply({0, rows()}, width, tile.data(), {.partial = product.data(), .wide = product.data()});
+    apply({0, rows()}, width,
+          tile.fill(kernels_, &input[static_cast<std::size_t>(first) * columns()], count, columns(),
+                    width),
+          {.partial = product.data(), .wide = product.data()});
     for (int lane = 0; lane < count; ++lane)
       get_lane(product.data(), rows(), width, lane,
                &output[static_cast<std::size_t>(first + lane) * rows()]);
   }
 }
 
-template <class Element>
-double Linear<Element>::seconds(int tokens, int repeats) const {
+template <class Arithmetic>
+double Linear<Arithmetic>::seconds(int tokens, int repeats) const {
   const int widest = tile_width(tokens);
   const int tiles = round_up(tokens, widest) / widest;
-  const std::size_t tile_size = static_cast<std::size_t>(columns()) * widest;
-  const AlignedBuffer<Element> input(tile_size * tiles);
+  std::vector<float> numbers(static_cast<std::size_t>(columns()) * widest, 0.5f);
+  std::vector<MultiplierInput<Arithmetic>> inputs(tiles);
+  std::vector<InputTile<Arithmetic>> filled;
+  for (auto& input : inputs) {
+    input.reserve(columns(), widest);
+    filled.push_back(input.fill(kernels_, numbers.data(), widest, columns(), widest));
+  }
   const AlignedBuffer<float> output(static_cast<std::size_t>(rows()) * widest);
-  for (std::size_t i = 0; i < input.size(); ++i) put(0.5f, input.data()[i]);
   double least = std::numeric_limits<double>::infinity();
   for (int repeat = -1; repeat < repeats; ++repeat) {
     const double start = seconds_of_thread();
     for (int tile = 0; tile < tiles; ++tile)
-      apply({0, rows()}, tile_width(tokens - tile * widest), input.data() + tile * tile_size,
+      apply({0, rows()}, tile_width(tokens - tile * widest), filled[tile],
             {.partial = output.data(), .wide = output.data()});
     const double elapsed = seconds_of_thread() - start;
     if (repeat >= 0) least = std::min(least, elapsed);
@@ -81,7 +113,9 @@ double Linear<Element>::seconds(int tokens, int repeats) const {
   return least;
 }
 
-template class Linear<float>;
-template class Linear<bfloat16>;
+template class Linear<Float32>;
+template class Linear<Bfloat16>;
+template class Linear<Int8<float>>;
+template class Linear<Int8<bfloat16>>;
 
 }  // namespace fineprune

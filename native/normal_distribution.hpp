@@ -22,7 +22,7 @@ inline Floats polynomial(const float (&coefficients)[count], Floats t) {
 /// 2 Phi(x) - 1 = erf(x / sqrt(2)) = x P(x^2) up to a bound where it is almost 1. P is a
 /// least-squares fit at Chebyshev nodes in t = 2 (x / bound)^2 - 1: in t, unlike in x^2, its terms do
 /// not cancel.
-template <class Element>
+template <class State>
 inline Floats normal_distribution(Floats x) {
   constexpr float bound = 5.3f;
   constexpr float fit[] = {

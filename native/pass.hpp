@@ -12,11 +12,13 @@
 
 namespace fineprune {
 
-template <class Element>
+template <class Arithmetic>
 class Pass {
+  using State = typename Arithmetic::State;
+
  public:
   /// The workspace is prepared for the batch and for as many threads as the crew has.
-  Pass(const EncoderWeights<Element>& weights, Workspace<Element>& space, Crew& crew,
+  Pass(const EncoderWeights<Arithmetic>& weights, Workspace<Arithmetic>& space, Crew& crew,
        const Batch& batch, bool first_only, std::span<float> output)
       : weights_(weights),
         space_(space),
@@ -72,40 +74,43 @@ class Pass {
 
   void embed(int tile, const Team& team) {
     const int width = space_.layout.width(tile);
-    const std::size_t place = static_cast<std::size_t>(tile) * largest_width;
-    const Stream<Element>& target = weights_.projection ? space_.embedded : space_.stream;
-    const std::size_t offset = place * weights_.embedding_size;
+    const Stream<Arithmetic>& target = weights_.projection ? space_.embedded : space_.stream;
     if (team.leads()) {
       float* const row = space_.scratch[team.scratch()].row.data();
       for (int lane = 0; lane < width; ++lane) {
         std::fill_n(row, weights_.embedding_size, 0.0f);
         const int token = space_.layout.token(tile * largest_width + lane);
         if (token >= 0) add_embeddings(token, row);
-        put_lane(row, weights_.embedding_size, width, lane, target.wide(offset));
+        put_lane(row, weights_.embedding_size, width, lane, target.wide(tile));
       }
-      normalize(weights_.embeddings.norm, weights_.embedding_size, width, target.wide(offset),
-                target, offset);
+      normalize(weights_.embeddings.norm, weights_.embedding_size, target, tile);
     }
     team.wait();
     if (!weights_.projection) return;
-    const std::size_t projected = place * weights_.hidden;
-    weights_.projection->apply(team, width, space_.embedded.input(offset),
-                               {.partial = space_.stream.wide(projected),
-                                .wide = space_.stream.wide(projected),
-                                .narrow = space_.stream.narrow(projected)});
+    float* const projected = space_.stream.wide(tile);
+    weights_.projection->apply(
+        team, width, space_.embedded.input(tile),
+        {.partial = projected, .wide = projected, .narrow = space_.stream.narrow(tile)});
     team.wait();
+    if constexpr (is_int8<Arithmetic>) {
+      if (team.leads()) space_.stream.quantize(weights_.kernels, tile, width);
+      team.wait();
+    }
   }
 
-  void normalize(const Norm& norm, int features, int width, const float* sums,
-                 const Stream<Element>& target, std::size_t offset) const {
-    weights_.kernels.normalize({.sums = sums,
+  /// LayerNorm of a tile of hidden states, in place, and whatever linears read of it.
+  void normalize(const Norm& norm, int features, const Stream<Arithmetic>& stream,
+                 int tile) const {
+    const int width = space_.layout.width(tile);
+    weights_.kernels.normalize({.sums = stream.wide(tile),
                                 .weight = norm.weight.data(),
                                 .bias = norm.bias.data(),
                                 .epsilon = weights_.epsilon,
                                 .features = features,
                                 .width = width,
-                                .wide = target.wide(offset),
-                                .narrow = target.narrow(offset)});
+                                .wide = stream.wide(tile),
+                                .narrow = stream.narrow(tile)});
+    stream.quantize(weights_.kernels, tile, width);
   }
 
   void add_embeddings(int token, float* row) const {
@@ -115,11 +120,11 @@ class Pass {
     if (tables.type) tables.type->add_row(batch_.types[token], row);
   }
 
-  void project_inputs(const TiledLayer<Element>& layer, int tile, const Team& team) {
+  void project_inputs(const TiledLayer<Arithmetic>& layer, int tile, const Team& team) {
     const int width = space_.layout.width(tile);
     const std::size_t offset = tile_offset(tile);
-    const Element* input = space_.stream.input(offset);
-    const auto project = [&](const BoundAffine<Element>& linear, Element* target) {
+    const InputTile<Arithmetic> input = space_.stream.input(tile);
+    const auto project = [&](const BoundAffine<Arithmetic>& linear, State* target) {
       bring_near(target, linear.share(team), width);
       linear.apply(team, width, input, output_to(target, team));
     };
@@ -134,10 +139,10 @@ class Pass {
     const int first_tile = sequence.first_lane / largest_width;
     const RowRange rows = {unit.head * weights_.head_size, (unit.head + 1) * weights_.head_size};
     const int width = space_.layout.width(unit.tile);
-    Element* const block = space_.queries.data() + tile_offset(unit.tile);
+    State* const block = space_.queries.data() + tile_offset(unit.tile);
     // The unit's own lanes only: next to them another thread may write its contexts.
     for (int row = rows.begin; row < rows.end; ++row) {
-      const Element* const first = block + static_cast<std::size_t>(row) * width + unit.lane;
+      const State* const first = block + static_cast<std::size_t>(row) * width + unit.lane;
       bring_near(first, first + unit.lanes);
     }
     if (last == nullptr || last->sequence != unit.sequence || last->head != unit.head)
@@ -163,39 +168,56 @@ class Pass {
 
   /// The rest of a layer, from the context of its attention on: linear, feed-forward, and the
   /// LayerNorm after each. Everything stays with one tile.
-  void transform(const TiledLayer<Element>& layer, int tile, const Team& team) {
-    const Element* const context = space_.queries.data() + tile_offset(tile);
+  void transform(const TiledLayer<Arithmetic>& layer, int tile, const Team& team) {
+    const State* const context = space_.queries.data() + tile_offset(tile);
     const int width = space_.layout.width(tile);
     bring_near(context, {0, weights_.hidden}, width);
-    bring_near(space_.stream.wide(tile_offset(tile)), layer.output.share(team), width);
-    add_and_normalize(layer.output, context, layer.attention_norm, tile, team);
+    bring_near(space_.stream.wide(tile), layer.output.share(team), width);
+    add_and_normalize(layer.output, input_of(layer.output, context, weights_.hidden, width, team),
+                      layer.attention_norm, tile, team);
 
-    Element* const intermediate = space_.scratch[team.scratch()].intermediate.data();
-    Epilogue<Element> activated = output_to(intermediate, team);
+    State* const intermediate = space_.scratch[team.scratch()].intermediate.data();
+    Epilogue<State> activated = output_to(intermediate, team);
     activated.activation = weights_.activation;
-    layer.up.apply(team, width, space_.stream.input(tile_offset(tile)), activated);
+    layer.up.apply(team, width, space_.stream.input(tile), activated);
     team.wait();
-    add_and_normalize(layer.down, intermediate, layer.output_norm, tile, team);
+    add_and_normalize(layer.down, input_of(layer.down, intermediate, layer.up.rows(), width, team),
+                      layer.output_norm, tile, team);
   }
 
-  void add_and_normalize(const BoundAffine<Element>& linear, const Element* input, const Norm& norm,
-                         int tile, const Team& team) {
+  /// What a linear reads of states that other kernels have left.
+  InputTile<Arithmetic> input_of(const BoundAffine<Arithmetic>& linear, const State* state,
+                                 int features, int width, const Team& team) const {
+    if constexpr (is_int8<Arithmetic>) {
+      const CodeTiles& codes = space_.scratch[team.scratch()].codes;
+      if (!linear.is_exact()) {
+        if (team.leads())
+          weights_.kernels.own.quantize_state(codes.task(0, state, features, width));
+        team.wait();
+      }
+      return codes.input(0, state);
+    } else {
+      return {state};
+    }
+  }
+
+  void add_and_normalize(const BoundAffine<Arithmetic>& linear, const InputTile<Arithmetic>& input,
+                         const Norm& norm, int tile, const Team& team) {
     const int width = space_.layout.width(tile);
-    const std::size_t offset = tile_offset(tile);
-    float* const stream = space_.stream.wide(offset);
+    float* const stream = space_.stream.wide(tile);
     linear.apply(team, width, input,
                  {.residual = stream,
                   .partial = space_.scratch[team.scratch()].partial.data(),
                   .wide = stream});
     team.wait();
-    if (team.leads()) normalize(norm, weights_.hidden, width, stream, space_.stream, offset);
+    if (team.leads()) normalize(norm, weights_.hidden, space_.stream, tile);
     team.wait();
   }
 
   void write(int thread, WorkQueue& queue) {
     const auto write_token = [&](int lane, int row) {
       const int tile = lane / largest_width;
-      get_lane(space_.stream.wide(tile_offset(tile)), weights_.hidden, space_.layout.width(tile),
+      get_lane(space_.stream.wide(tile), weights_.hidden, space_.layout.width(tile),
                lane % largest_width, &output_[static_cast<std::size_t>(row) * weights_.hidden]);
     };
     if (first_only_) {
@@ -212,8 +234,8 @@ class Pass {
   }
 
   /// Where a linear writes what another kernel reads next.
-  Epilogue<Element> output_to(Element* target, const Team& team) const {
-    if constexpr (std::is_same_v<Element, float>)
+  Epilogue<State> output_to(State* target, const Team& team) const {
+    if constexpr (std::is_same_v<State, float>)
       return {.partial = target, .wide = target};
     else
       return {.partial = space_.scratch[team.scratch()].partial.data(), .narrow = target};
@@ -223,8 +245,8 @@ class Pass {
     return static_cast<std::size_t>(tile) * largest_width * weights_.hidden;
   }
 
-  const EncoderWeights<Element>& weights_;
-  Workspace<Element>& space_;
+  const EncoderWeights<Arithmetic>& weights_;
+  Workspace<Arithmetic>& space_;
   Crew& crew_;
   const Batch& batch_;
   const bool first_only_;

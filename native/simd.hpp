@@ -43,6 +43,25 @@ using Ints = std::int32_t __attribute__((vector_size(vector_bytes)));
 /// change the sign of -0.
 inline Floats broadcast(float value) { return value - Floats{}; }
 
+/// The bits of a number in all lanes, be it a NaN.
+inline Floats broadcast_bits(float bits) {
+  std::int32_t integer;
+  __builtin_memcpy(&integer, &bits, sizeof integer);
+  return reinterpret_cast<Floats>(Ints{} + integer);
+}
+
+/// A product as it is rounded, which nothing else is fused with.
+inline Floats unfused(Floats product) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(product));
+#elif defined(__x86_64__)
+  asm("" : "+x"(product));
+#elif defined(__aarch64__)
+  asm("" : "+w"(product));
+#endif
+  return product;
+}
+
 /// The nearest integer, as a number and in the low bits of an integer.
 struct Rounded {
   Floats number;

@@ -16,6 +16,12 @@ inline void store(bfloat16* target, Floats vector) {
   __builtin_memcpy(target, &rounded, sizeof rounded);
 }
 
+inline Floats load(const bfloat16* source) {
+  __m256i numbers;
+  __builtin_memcpy(&numbers, source, sizeof numbers);
+  return reinterpret_cast<Floats>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(numbers), 16));
+}
+
 /// One pair in all lanes.
 inline Pairs broadcast_pair(const void* pair) {
   std::int32_t bits;

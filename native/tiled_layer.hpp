@@ -12,36 +12,61 @@
 
 namespace fineprune {
 
-/// An Affine whose matrix is known to take `Element`.
-template <class Element>
+/// An Affine whose matrix is known to be for an arithmetic, or for the exact one beside codes of 8 bits.
+template <class Arithmetic>
 class BoundAffine {
  public:
   BoundAffine(Affine affine, const char* name, int rows, int columns)
-      : weight_(std::dynamic_pointer_cast<const Linear<Element>>(affine.weight)),
+      : matrix_(std::move(affine.weight)),
+        weight_(dynamic_cast<const Linear<Arithmetic>*>(matrix_.get())),
         bias_(std::move(affine.bias)) {
-    require(weight_ != nullptr, std::string(name) + " was prepared for another precision");
-    require(weight_->rows() == rows && weight_->columns() == columns,
+    if constexpr (is_int8<Arithmetic>)
+      exact_ = dynamic_cast<const Linear<typename Arithmetic::Exact>*>(matrix_.get());
+    require(weight_ != nullptr || is_exact(),
+            std::string(name) + " was prepared for another precision");
+    require(matrix_->rows() == rows && matrix_->columns() == columns,
             std::string(name) + " must be of shape (" + std::to_string(rows) + ", " +
-                std::to_string(columns) + "), got (" + std::to_string(weight_->rows()) + ", " +
-                std::to_string(weight_->columns()) + ")");
+                std::to_string(columns) + "), got (" + std::to_string(matrix_->rows()) + ", " +
+                std::to_string(matrix_->columns()) + ")");
     require(bias_.size() == static_cast<std::size_t>(rows),
             std::string(name) + " needs " + std::to_string(rows) + " biases, got " +
                 std::to_string(bias_.size()));
   }
 
   /// The rows of a member of a team; the other members have the others.
-  RowRange share(const Team& team) const { return weight_->share(team.member(), team.members()); }
+  RowRange share(const Team& team) const { return matrix_->share(team.member(), team.members()); }
 
   /// This member's rows of one tile.
-  void apply(const Team& team, int width, const Element* input, Epilogue<Element> epilogue) const {
+  void apply(const Team& team, int width, const InputTile<Arithmetic>& input,
+             Epilogue<typename Arithmetic::State> epilogue) const {
     epilogue.bias = bias_.data();
+    if constexpr (is_int8<Arithmetic>)
+      if (is_exact()) return exact_->apply(share(team), width, {input.state}, epilogue);
     weight_->apply(share(team), width, input, epilogue);
   }
 
-  int rows() const { return weight_->rows(); }
+  int rows() const { return matrix_->rows(); }
+
+  /// Whether it reads the state of activations, beside others that read codes of it.
+  bool is_exact() const {
+    if constexpr (is_int8<Arithmetic>) return exact_ != nullptr;
+    return false;
+  }
 
  private:
-  std::shared_ptr<const Linear<Element>> weight_;
+  struct Nothing {};
+  template <class One, bool int8 = is_int8<One>>
+  struct ExactOf {
+    using Type = Nothing;
+  };
+  template <class One>
+  struct ExactOf<One, true> {
+    using Type = Linear<typename One::Exact>;
+  };
+
+  std::shared_ptr<const Matrix> matrix_;
+  const Linear<Arithmetic>* weight_;
+  const typename ExactOf<Arithmetic>::Type* exact_ = nullptr;
   std::vector<float> bias_;
 };
 
@@ -52,11 +77,11 @@ inline void check_norm(const Norm& norm, const char* name, int size) {
               std::to_string(norm.weight.size()) + " and " + std::to_string(norm.bias.size()));
 }
 
-template <class Element>
+template <class Arithmetic>
 struct TiledLayer {
-  BoundAffine<Element> query, key, value, output;
+  BoundAffine<Arithmetic> query, key, value, output;
   Norm attention_norm;
-  BoundAffine<Element> up, down;
+  BoundAffine<Arithmetic> up, down;
   Norm output_norm;
 
   TiledLayer(Layer layer, int hidden)
@@ -72,8 +97,13 @@ struct TiledLayer {
     check_norm(output_norm, "output_norm", hidden);
   }
 
+  /// Whether any linear of the stream of hidden states reads more than codes.
+  bool reads_state() const {
+    return query.is_exact() || key.is_exact() || value.is_exact() || up.is_exact();
+  }
+
  private:
-  static BoundAffine<Element> checked_up(Layer& layer, int hidden) {
+  static BoundAffine<Arithmetic> checked_up(Layer& layer, int hidden) {
     const int intermediate = layer.up.weight->rows();
     return {std::move(layer.up), "up", intermediate, hidden};
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "aligned_buffer.hpp"
+#include "code_tiles.hpp"
 #include "encoder_weights.hpp"
 #include "kernels.hpp"
 #include "layout.hpp"
@@ -16,30 +17,56 @@
 
 namespace fineprune {
 
-/// The state of a token on its way through the layers, in float32, and the copy of it that linears
-/// read. In float32 they are the same memory.
-template <class Element>
+/// Hidden states on their way through the layers, in float32, and what linears read of them: the same
+/// memory, a narrower copy, or codes.
+template <class Arithmetic>
 class Stream {
  public:
-  void reserve(std::size_t size) {
+  using State = typename Arithmetic::State;
+
+  /// `narrow`: whether anything reads states of a narrower type.
+  void reserve(std::size_t tiles, std::size_t features, bool narrow) {
+    features_ = features;
+    const std::size_t size = tiles * largest_width * features;
     wide_.reserve(size);
-    if constexpr (!shared) narrow_.reserve(size);
+    if (narrow && !is_float) narrow_.reserve(size);
+    if constexpr (is_int8<Arithmetic>) codes_.reserve(tiles, features);
   }
-  std::size_t bytes() const { return wide_.bytes() + narrow_.bytes(); }
-  float* wide(std::size_t offset) const { return wide_.data() + offset; }
-  const Element* input(std::size_t offset) const {
-    if constexpr (shared) return wide(offset);
-    else return narrow_.data() + offset;
+  std::size_t bytes() const { return wide_.bytes() + narrow_.bytes() + codes_.bytes(); }
+
+  float* wide(int tile) const { return wide_.data() + offset(tile); }
+
+  /// Null where nothing reads it, or where it is the same as the wide one.
+  State* narrow(int tile) const {
+    return narrow_.size() == 0 ? nullptr : narrow_.data() + offset(tile);
   }
-  Element* narrow(std::size_t offset) const {
-    if constexpr (shared) return nullptr;
-    else return narrow_.data() + offset;
+
+  InputTile<Arithmetic> input(int tile) const {
+    const State* state;
+    if constexpr (is_float) state = wide(tile);
+    else state = narrow(tile);
+    if constexpr (is_int8<Arithmetic>) return codes_.input(tile, state);
+    else return {state};
+  }
+
+  /// Makes codes of a tile, where linears read these.
+  void quantize(const Kernels<Arithmetic>& kernels, int tile, int width) const {
+    if constexpr (is_int8<Arithmetic>)
+      kernels.own.quantize_floats(
+          codes_.task(tile, wide(tile), static_cast<int>(features_), width));
   }
 
  private:
-  static constexpr bool shared = std::is_same_v<Element, float>;
+  static constexpr bool is_float = std::is_same_v<State, float>;
+
+  std::size_t offset(int tile) const {
+    return static_cast<std::size_t>(tile) * largest_width * features_;
+  }
+
+  std::size_t features_ = 0;
   AlignedBuffer<float> wide_;
-  AlignedBuffer<Element> narrow_;
+  AlignedBuffer<State> narrow_;
+  CodeTiles codes_;
 };
 
 /// Brings memory near that another phase has left far away, by reading a word of each line. A sparse
@@ -64,35 +91,40 @@ void bring_near(const Element* tile, RowRange rows, int width) {
 }
 
 /// What one thread, or one team of threads, needs while it works on a tile.
-template <class Element>
+template <class Arithmetic>
 struct Scratch {
-  AlignedBuffer<Element> intermediate;  ///< [intermediate][width]
+  AlignedBuffer<typename Arithmetic::State> intermediate;  ///< [intermediate][width]
+  CodeTiles codes;                      ///< of contexts, then of the intermediate
   AlignedBuffer<float> partial;         ///< [most rows of a matrix][width]
   AlignedBuffer<float> attention;
   AlignedBuffer<float> row;             ///< one token's embedding
 
   std::size_t bytes() const {
-    return intermediate.bytes() + partial.bytes() + attention.bytes() + row.bytes();
+    return intermediate.bytes() + codes.bytes() + partial.bytes() + attention.bytes() + row.bytes();
   }
 };
 
 /// All that one call needs.
-template <class Element>
+template <class Arithmetic>
 struct Workspace {
   Layout layout;
-  Stream<Element> embedded;  ///< [tile][embedding_size][width], where there is a projection
-  Stream<Element> stream;    ///< [tile][hidden][width]
-  AlignedBuffer<Element> queries, keys, values;  ///< likewise; queries turn into contexts in place
-  std::vector<Scratch<Element>> scratch;         ///< one a thread
-  std::vector<WorkQueue> queues;                 ///< one a phase
+  Stream<Arithmetic> embedded;  ///< [tile][embedding_size][width], where there is a projection
+  Stream<Arithmetic> stream;    ///< [tile][hidden][width]
+  /// Likewise; queries turn into contexts in place.
+  AlignedBuffer<typename Arithmetic::State> queries, keys, values;
+  std::vector<Scratch<Arithmetic>> scratch;  ///< one a thread
+  std::vector<WorkQueue> queues;             ///< one a phase
 
   /// Arranges a batch, and sees to it that there is room for it. What an earlier batch has left in
   /// lanes without a token is overwritten before it is read.
-  void prepare(const EncoderWeights<Element>& weights, const Batch& batch, int threads) {
+  void prepare(const EncoderWeights<Arithmetic>& weights, const Batch& batch, int threads) {
     layout.arrange(batch.lengths, weights.heads);
-    const std::size_t lanes = static_cast<std::size_t>(layout.tiles()) * largest_width;
-    if (weights.projection) embedded.reserve(lanes * weights.embedding_size);
-    stream.reserve(lanes * weights.hidden);
+    const auto tiles = static_cast<std::size_t>(layout.tiles());
+    const std::size_t lanes = tiles * largest_width;
+    if (weights.projection)
+      embedded.reserve(tiles, weights.embedding_size,
+                       !is_int8<Arithmetic> || weights.projection->is_exact());
+    stream.reserve(tiles, weights.hidden, !is_int8<Arithmetic> || weights.reads_state);
     queries.reserve(lanes * weights.hidden);
     keys.reserve(lanes * weights.hidden);
     values.reserve(lanes * weights.hidden);
@@ -105,18 +137,20 @@ struct Workspace {
   std::size_t bytes() const {
     std::size_t sum = embedded.bytes() + stream.bytes() + queries.bytes() + keys.bytes() +
                       values.bytes() + layout.bytes();
-    for (const Scratch<Element>& one : scratch) sum += one.bytes();
+    for (const Scratch<Arithmetic>& one : scratch) sum += one.bytes();
     return sum;
   }
 
  private:
-  void prepare_threads(const EncoderWeights<Element>& weights, const Batch& batch,
+  void prepare_threads(const EncoderWeights<Arithmetic>& weights, const Batch& batch,
                        std::size_t threads) {
     if (scratch.size() < threads) scratch.resize(threads);
     const int longest = *std::max_element(batch.lengths.begin(), batch.lengths.end());
     for (std::size_t thread = 0; thread < threads; ++thread) {
-      Scratch<Element>& one = scratch[thread];
+      Scratch<Arithmetic>& one = scratch[thread];
       one.intermediate.reserve(static_cast<std::size_t>(largest_width) * weights.intermediate);
+      if constexpr (is_int8<Arithmetic>)
+        one.codes.reserve(1, std::max(weights.hidden, weights.intermediate));
       one.partial.reserve(static_cast<std::size_t>(largest_width) *
                           std::max(weights.hidden, weights.intermediate));
       one.attention.reserve(attention_workspace(longest, weights.head_size));

@@ -25,8 +25,8 @@ inline void find_largest(const float* scores, int keys, Floats (&largest)[vector
 
 /// Calls `attend(lane)` for blocks of two vectors of queries and, where one is left, of one:
 /// `attend` takes the number of vectors as a template argument.
-template <class Element, class Attend>
-inline void for_query_blocks(const AttentionTask<Element>& task, const Attend& attend) {
+template <class State, class Attend>
+inline void for_query_blocks(const AttentionTask<State>& task, const Attend& attend) {
   const int end = task.first_query + task.query_lanes;
   int lane = task.first_query;
   for (; lane + 2 * lanes <= end; lane += 2 * lanes) attend.template operator()<2>(lane);

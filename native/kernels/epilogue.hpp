@@ -5,34 +5,49 @@
 
 namespace fineprune::FINEPRUNE_ISA {
 
-template <Activation activation, class Element, int vectors>
-inline void activate(Floats (&sums)[vectors]) {
-  for (int v = 0; v < vectors; ++v) {
-    if constexpr (activation == Activation::relu) sums[v] = relu(sums[v]);
-    if constexpr (activation == Activation::gelu) sums[v] = gelu<Element>(sums[v]);
-    if constexpr (activation == Activation::gelu_tanh) sums[v] = gelu_tanh(sums[v]);
+/// A row's numbers of a block of lanes.
+template <int block>
+struct Numbers {
+  static constexpr int count = block / lanes;
+  Floats vectors[count];
+};
+
+/// Sums times the row's scale, plus its bias.
+template <int block, class State>
+inline Numbers<block> scaled(const Floats (&sums)[block / lanes], const Epilogue<State>& epilogue,
+                             int row) {
+  const Floats scale = broadcast(epilogue.scales != nullptr ? epilogue.scales[row] : 1.0f);
+  const Floats bias = broadcast(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
+  Numbers<block> numbers;
+  for (int v = 0; v < numbers.count; ++v) numbers.vectors[v] = sums[v] * scale + bias;
+  return numbers;
+}
+
+template <Activation activation, class State, int block>
+inline void activate(Numbers<block>& numbers) {
+  for (Floats& x : numbers.vectors) {
+    if constexpr (activation == Activation::relu) x = relu(x);
+    if constexpr (activation == Activation::gelu) x = gelu<State>(x);
+    if constexpr (activation == Activation::gelu_tanh) x = gelu_tanh(x);
   }
 }
 
-/// Finishes a row's sums, `offset` being their place in a [rows][width] tile.
-template <class Element, int vectors>
-inline void finish(const Epilogue<Element>& epilogue, int row, std::size_t offset,
-                   Floats (&sums)[vectors]) {
-  const Floats scale = broadcast(epilogue.scales != nullptr ? epilogue.scales[row] : 1.0f);
-  const Floats bias = broadcast(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
-  for (int v = 0; v < vectors; ++v) sums[v] = sums[v] * scale + bias;
+/// Finishes a row's numbers, `offset` being their place in a [rows][width] tile.
+template <class State, int block>
+inline void finish(const Epilogue<State>& epilogue, std::size_t offset, Numbers<block> numbers) {
   switch (epilogue.activation) {
-    case Activation::relu: activate<Activation::relu, Element>(sums); break;
-    case Activation::gelu: activate<Activation::gelu, Element>(sums); break;
-    case Activation::gelu_tanh: activate<Activation::gelu_tanh, Element>(sums); break;
+    case Activation::relu: activate<Activation::relu, State>(numbers); break;
+    case Activation::gelu: activate<Activation::gelu, State>(numbers); break;
+    case Activation::gelu_tanh: activate<Activation::gelu_tanh, State>(numbers); break;
     case Activation::none: break;
   }
-  if (epilogue.residual != nullptr)
-    for (int v = 0; v < vectors; ++v) sums[v] += load(epilogue.residual + offset + v * lanes);
-  if (epilogue.wide != nullptr)
-    for (int v = 0; v < vectors; ++v) store(epilogue.wide + offset + v * lanes, sums[v]);
-  if (epilogue.narrow != nullptr)
-    for (int v = 0; v < vectors; ++v) store(epilogue.narrow + offset + v * lanes, sums[v]);
+  for (int v = 0; v < numbers.count; ++v) {
+    const std::size_t place = offset + v * lanes;
+    Floats& x = numbers.vectors[v];
+    if (epilogue.residual != nullptr) x += load(epilogue.residual + place);
+    if (epilogue.wide != nullptr) store(epilogue.wide + place, x);
+    if (epilogue.narrow != nullptr) store(epilogue.narrow + place, x);
+  }
 }
 
 }  // namespace fineprune::FINEPRUNE_ISA

@@ -12,8 +12,8 @@ inline Floats square_root(Floats x) {
 
 /// A block of `vectors` vectors of lanes: as many sums in flight. Two passes for mean and variance:
 /// the squares of a large mean would drown a small variance in float32.
-template <int vectors, class Element>
-void normalize_lanes(const NormalizeTask<Element>& task, int lane) {
+template <int vectors, class State>
+void normalize_lanes(const NormalizeTask<State>& task, int lane) {
   const auto offset = [&](int feature, int v) {
     return static_cast<std::size_t>(feature) * task.width + lane + v * lanes;
   };
@@ -45,8 +45,8 @@ void normalize_lanes(const NormalizeTask<Element>& task, int lane) {
 }
 
 /// LayerNorm down the features, each lane for itself.
-template <class Element>
-void normalize(const NormalizeTask<Element>& task) {
+template <class State>
+void normalize(const NormalizeTask<State>& task) {
   int lane = 0;
   for (; lane + 4 * lanes <= task.width; lane += 4 * lanes) normalize_lanes<4>(task, lane);
   for (; lane + 2 * lanes <= task.width; lane += 2 * lanes) normalize_lanes<2>(task, lane);

@@ -2,26 +2,32 @@
 
 #include "../kernels.hpp"
 #include "../simd_bfloat16.hpp"
+#include "product_float.hpp"
 
 namespace fineprune::FINEPRUNE_ISA {
 
 /// How a linear kernel multiplies in bfloat16: two weights, two rows of activations, float32 sums.
 struct Bfloat16Product {
-  using Element = bfloat16;
+  using Arithmetic = Bfloat16;
+  using Input = bfloat16;
+  template <int block>
+  using Sums = FloatSums<block>;
 
-  template <int vectors>
+  template <int block>
   struct Operand {
-    Pairs pairs[vectors];
+    Pairs pairs[block / lanes];
   };
 
-  /// `vectors` vectors of lanes of a group's two rows; from two vectors on, interleaved.
-  template <int vectors>
-  static Operand<vectors> operand(const bfloat16* const (&rows)[2]) {
-    Operand<vectors> result;
-    if constexpr (vectors == 1) {
+  static const bfloat16* rows_of(const InputTile<Bfloat16>& input) { return input.state; }
+
+  /// A block of lanes of a group's two rows; from two vectors on, interleaved.
+  template <int block>
+  static Operand<block> operand(const bfloat16* const (&rows)[2]) {
+    Operand<block> result;
+    if constexpr (block == lanes) {
       result.pairs[0] = pair_lanes(rows[0], rows[1]);
     } else {
-      for (int v = 0; v < vectors; v += 2) {
+      for (int v = 0; v < block / lanes; v += 2) {
         Pairs two[2];
         interleave_lanes(rows[0] + v * lanes, rows[1] + v * lanes, two);
         result.pairs[v] = two[0];
@@ -31,21 +37,25 @@ struct Bfloat16Product {
     return result;
   }
 
-  static Floats broadcast(const Weights<bfloat16>::Group& weights) {
+  static Floats broadcast(const Bfloat16::Group& weights) {
     return reinterpret_cast<Floats>(broadcast_pair(&weights));
   }
 
-  template <int vectors>
-  static void add(Floats (&sums)[vectors], Floats weights, const Operand<vectors>& operand) {
+  template <int block>
+  static void add(Sums<block>& sums, Floats weights, const Operand<block>& operand) {
     const Pairs pair = reinterpret_cast<Pairs>(weights);
-    for (int v = 0; v < vectors; ++v) sums[v] = add_products(sums[v], operand.pairs[v], pair);
+    for (int v = 0; v < Sums<block>::chains; ++v)
+      sums.vectors[v] = add_products(sums.vectors[v], operand.pairs[v], pair);
   }
 
-  /// Brings sums into the order of lanes.
-  template <int vectors>
-  static void order(Floats (&sums)[vectors]) {
-    if constexpr (vectors > 1)
-      for (int v = 0; v < vectors; v += 2) order_lanes(sums[v], sums[v + 1]);
+  /// A row's sums as numbers, scale and bias applied, in the order of lanes.
+  template <int block>
+  static Numbers<block> numbers(Sums<block> sums, const InputTile<Bfloat16>&, int,
+                                const Epilogue<bfloat16>& epilogue, int row) {
+    if constexpr (block > lanes)
+      for (int v = 0; v < Sums<block>::chains; v += 2)
+        order_lanes(sums.vectors[v], sums.vectors[v + 1]);
+    return scaled<block>(sums.vectors, epilogue, row);
   }
 };
 

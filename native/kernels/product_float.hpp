@@ -1,37 +1,63 @@
 #pragma once
 
 #include "../kernels.hpp"
-#include "../simd.hpp"
+#include "epilogue.hpp"
 
 namespace fineprune::FINEPRUNE_ISA {
 
+/// Sums of a row over a block of lanes, in float.
+template <int block>
+struct FloatSums {
+  static constexpr int chains = block / lanes;
+  Floats vectors[chains] = {};
+
+  void load(const float* source) {
+    for (int v = 0; v < chains; ++v) vectors[v] = FINEPRUNE_ISA::load(source + v * lanes);
+  }
+  void store(float* target) const {
+    for (int v = 0; v < chains; ++v) FINEPRUNE_ISA::store(target + v * lanes, vectors[v]);
+  }
+  void add(const FloatSums& other) {
+    for (int v = 0; v < chains; ++v) vectors[v] += other.vectors[v];
+  }
+};
+
 /// How a linear kernel multiplies in float32: one weight, one row of activations.
 struct FloatProduct {
-  using Element = float;
+  using Arithmetic = Float32;
+  using Input = float;
+  template <int block>
+  using Sums = FloatSums<block>;
 
-  template <int vectors>
+  template <int block>
   struct Operand {
-    Floats lanes_of_row[vectors];
+    Floats lanes_of_row[block / lanes];
   };
 
-  /// `vectors` vectors of lanes of a group's rows.
-  template <int vectors>
-  static Operand<vectors> operand(const float* const (&rows)[1]) {
-    Operand<vectors> result;
-    for (int v = 0; v < vectors; ++v) result.lanes_of_row[v] = load(rows[0] + v * lanes);
+  static const float* rows_of(const InputTile<Float32>& input) { return input.state; }
+
+  /// A block of lanes of a group's rows.
+  template <int block>
+  static Operand<block> operand(const float* const (&rows)[1]) {
+    Operand<block> result;
+    for (int v = 0; v < block / lanes; ++v) result.lanes_of_row[v] = load(rows[0] + v * lanes);
     return result;
   }
 
   static Floats broadcast(float weight) { return FINEPRUNE_ISA::broadcast(weight); }
 
-  template <int vectors>
-  static void add(Floats (&sums)[vectors], Floats weight, const Operand<vectors>& operand) {
-    for (int v = 0; v < vectors; ++v) sums[v] += weight * operand.lanes_of_row[v];
+  template <int block>
+  static void add(Sums<block>& sums, Floats weight, const Operand<block>& operand) {
+    for (int v = 0; v < Sums<block>::chains; ++v)
+      sums.vectors[v] += weight * operand.lanes_of_row[v];
   }
 
-  /// Brings sums into the order of lanes.
-  template <int vectors>
-  static void order(Floats (&)[vectors]) {}
+  /// A row's sums as numbers, scale and bias applied, in the order of lanes.
+  template <int block>
+  static Numbers<block> numbers(const Sums<block>& sums, const InputTile<Float32>&, int,
+                                const Epilogue<float>& epilogue, int row) {
+    return scaled<block>(sums.vectors, epilogue, row);
+  }
 };
 
 }  // namespace fineprune::FINEPRUNE_ISA

@@ -6,8 +6,8 @@
 
 namespace fineprune::FINEPRUNE_ISA {
 
-extern const Kernels<bfloat16> bfloat16_kernels;
-const Kernels<bfloat16> bfloat16_kernels = {
+extern const Kernels<Bfloat16> bfloat16_kernels;
+const Kernels<Bfloat16> bfloat16_kernels = {
     .panel_rows = panel_rows,
     .sparse_linear = sparse_linear<Bfloat16Product>,
     .dense_linear = dense_linear<Bfloat16Product>,

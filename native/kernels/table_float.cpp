@@ -6,8 +6,8 @@
 
 namespace fineprune::FINEPRUNE_ISA {
 
-extern const Kernels<float> float_kernels;
-const Kernels<float> float_kernels = {
+extern const Kernels<Float32> float_kernels;
+const Kernels<Float32> float_kernels = {
     .panel_rows = panel_rows,
     .sparse_linear = sparse_linear<FloatProduct>,
     .dense_linear = dense_linear<FloatProduct>,

@@ -5,16 +5,16 @@
 namespace fineprune::FINEPRUNE_ISA {
 
 /// Where a sequence's tokens stand in the tiles of keys, or of values.
-template <class Element>
+template <class State>
 class TokenRows {
  public:
   struct Place {
-    const Element* row;  ///< the token in the head's first feature
+    const State* row;  ///< the token in the head's first feature
     std::size_t stride;  ///< to the next feature
     int run;             ///< tokens from here on in the same tile
   };
 
-  TokenRows(const AttentionTask<Element>& task, const Element* tiles)
+  TokenRows(const AttentionTask<State>& task, const State* tiles)
       : task_(task), tiles_(tiles) {}
 
   Place at(int token) const {
@@ -29,8 +29,8 @@ class TokenRows {
   }
 
  private:
-  const AttentionTask<Element>& task_;
-  const Element* tiles_;
+  const AttentionTask<State>& task_;
+  const State* tiles_;
 };
 
 }  // namespace fineprune::FINEPRUNE_ISA

@@ -26,7 +26,7 @@ inline unsigned choose_seed(int count, char** arguments) {
   return seed;
 }
 
-/// Calls `test(random, kernels, name)` for each element type of each instruction set that this CPU
+/// Calls `test(random, kernels, name)` for each arithmetic of each instruction set that this CPU
 /// runs.
 template <class Test>
 void for_all_kernels(unsigned seed, const Test& test) {
@@ -35,6 +35,9 @@ void for_all_kernels(unsigned seed, const Test& test) {
     const std::string name(set.name);
     test(random, *set.float_kernels, name + " float32");
     if (set.bfloat16_kernels != nullptr) test(random, *set.bfloat16_kernels, name + " bf16");
+    test(random, *set.int8_kernels, name + " int8");
+    if (set.int8_bfloat16_kernels != nullptr)
+      test(random, *set.int8_bfloat16_kernels, name + " int8 and bf16");
     std::printf("%s: %d failures so far\n", name.c_str(), failures);
   }
 }

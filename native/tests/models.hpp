@@ -8,6 +8,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "../encoder.hpp"
@@ -26,6 +27,12 @@ inline std::vector<float> random_floats(std::mt19937& random, std::size_t size, 
   return numbers;
 }
 
+/// What rounding may cost hidden states, which are about 1.
+template <class Arithmetic>
+constexpr double tolerance_of_encoders = std::is_same_v<Arithmetic, Float32>    ? 3e-5
+                                         : std::is_same_v<Arithmetic, Bfloat16> ? 0.15
+                                                                                : 0.3;
+
 /// Keeps about half of its weights.
 struct ReferenceAffine {
   int rows, columns;
@@ -40,9 +47,9 @@ struct ReferenceAffine {
       if (pruned(random)) number = 0.0f;
   }
 
-  template <class Element>
-  Affine prepare(const Kernels<Element>& kernels, Kind kind) const {
-    return {make_matrix<Element>(kernels, kind, rows, columns, weight), bias};
+  template <class Arithmetic>
+  Affine prepare(const Kernels<Arithmetic>& kernels, Kind kind) const {
+    return {make_matrix(kernels, kind, rows, columns, weight), bias};
   }
 
   Numbers operator()(const Numbers& x) const {
@@ -87,18 +94,24 @@ struct ReferenceLayer {
         down(random, hidden, intermediate),
         output_norm(random, hidden) {}
 
-  /// All matrices but the last one are of the first kind.
-  template <class Element>
-  Layer prepare(const Kernels<Element>& kernels, Kind kind, Kind kind_of_down) const {
-    return {query.prepare(kernels, kind),
-            key.prepare(kernels, kind),
-            value.prepare(kernels, kind),
-            output.prepare(kernels, kind),
+  /// `make` turns an affine part into weights for the kernels, `number` being its number.
+  template <class Make>
+  Layer prepare(const Make& make) const {
+    int number = 0;
+    const auto next = [&](const ReferenceAffine& part) { return make(part, number++); };
+    Affine inputs[] = {next(query), next(key), next(value)};
+    Affine context = next(output);
+    Affine feed_forward[] = {next(up), next(down)};
+    return {std::move(inputs[0]),
+            std::move(inputs[1]),
+            std::move(inputs[2]),
+            std::move(context),
             attention_norm.norm,
-            up.prepare(kernels, kind),
-            down.prepare(kernels, kind_of_down),
+            std::move(feed_forward[0]),
+            std::move(feed_forward[1]),
             output_norm.norm};
   }
+  static constexpr int number_of_down = 5;
 };
 
 inline Numbers sum_of(Numbers a, const Numbers& b) {
@@ -133,20 +146,29 @@ struct Model {
     for (int i = 0; i < 2; ++i) layers.emplace_back(random, hidden, sizes.intermediate);
   }
 
-  template <class Element>
-  std::unique_ptr<Encoder> prepare(const Kernels<Element>& kernels, int threads,
+  /// All matrices but `down` are of the first kind.
+  template <class Arithmetic>
+  std::unique_ptr<Encoder> prepare(const Kernels<Arithmetic>& kernels, int threads,
                                    Kind kind = Kind::sparse,
                                    Kind kind_of_down = Kind::sparse) const {
+    return prepare_with(kernels, threads, [&](const ReferenceAffine& part, int number) {
+      const bool is_down = number == ReferenceLayer::number_of_down;
+      return part.prepare(kernels, is_down ? kind_of_down : kind);
+    });
+  }
+
+  template <class Arithmetic, class Make>
+  std::unique_ptr<Encoder> prepare_with(const Kernels<Arithmetic>& kernels, int threads,
+                                        const Make& make) const {
     const auto table = [this](int rows, const std::vector<float>& values) {
       return std::make_shared<Embedding>(rows, embedding, std::span<const float>(values),
                                          std::span<const float>{}, nullptr);
     };
     std::vector<Layer> prepared;
-    for (const ReferenceLayer& layer : layers)
-      prepared.push_back(layer.prepare(kernels, kind, kind_of_down));
+    for (const ReferenceLayer& layer : layers) prepared.push_back(layer.prepare(make));
     return make_encoder(kernels,
                         {table(vocabulary, words), table(positions, places), nullptr, norm.norm,
-                         projection.prepare(kernels, kind)},
+                         make(projection, 0)},
                         std::move(prepared), {heads, epsilon, Activation::gelu, threads});
   }
 

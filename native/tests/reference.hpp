@@ -34,15 +34,16 @@ struct RandomMatrix {
   }
 };
 
+inline double widen(std::uint8_t value) { return value; }
 inline double widen(float value) { return value; }
 inline double widen(bfloat16 value) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16);
 }
 
-/// A number as it is after a round trip through `Element`.
-template <class Element>
+/// A number as it is after a round trip through `State`.
+template <class State>
 double round_to(double value) {
-  if constexpr (sizeof(Element) == sizeof(float)) return static_cast<float>(value);
+  if constexpr (sizeof(State) == sizeof(float)) return static_cast<float>(value);
   return widen(to_bfloat16(static_cast<float>(value)));
 }
 
@@ -60,7 +61,8 @@ inline double activate(Activation activation, double x) {
 }
 
 /// Memory that begins `misalignment` elements after a cache line and has a guard on both sides.
-/// It starts as NaN: whoever reads what was never written, or writes outside, is found.
+/// It starts as NaN, or as a number that nothing else is: whoever reads what was never written, or
+/// writes outside, is found.
 template <class Element>
 class HostileBuffer {
  public:
@@ -76,15 +78,22 @@ class HostileBuffer {
 
   bool guards_hold() const {
     for (const Element* e = memory_.data(); e != memory_.data() + memory_.size(); ++e)
-      if ((e < first_ || e >= first_ + size_) && !std::isnan(widen(*e))) return false;
+      if ((e < first_ || e >= first_ + size_) && !is_untouched(*e)) return false;
     return true;
   }
 
  private:
   static constexpr std::size_t guard = 64;
 
+  static bool is_untouched(Element element) {
+    if constexpr (sizeof(Element) == 1) return element == nan();
+    return std::isnan(widen(element));
+  }
+
   static Element nan() {
-    if constexpr (sizeof(Element) == sizeof(float))
+    if constexpr (sizeof(Element) == 1)
+      return 0xa5;
+    else if constexpr (sizeof(Element) == sizeof(float))
       return std::numeric_limits<float>::quiet_NaN();
     else
       return Element{0x7fc0};

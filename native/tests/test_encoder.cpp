@@ -12,17 +12,18 @@
 namespace fineprune::tests {
 namespace {
 
-template <class Element>
-void test_encoder(std::mt19937& random, const Kernels<Element>& kernels, const Sizes& sizes,
+template <class Arithmetic>
+void test_encoder(std::mt19937& random, const Kernels<Arithmetic>& kernels, const Sizes& sizes,
                   const std::string& name) {
   const Model model(random, sizes);
-  const double tolerance = sizeof(Element) == sizeof(float) ? 3e-5 : 0.15;
+  const double tolerance = tolerance_of_encoders<Arithmetic>;
   const Expectation expectations[] = {
       {random, model, {1}},           {random, model, {20}},          {random, model, {64, 1}},
       {random, model, {5, 100, 17}},  {random, model, {70, 3, 3, 90, 31}}};
   for (const int threads : {1, 2, 5})
     for (const Kind kind : {Kind::dense, Kind::sparse})
       for (const Kind kind_of_down : {Kind::dense, Kind::sparse}) {
+        if (is_int8<Arithmetic> && kind != kind_of_down) continue;  // of which there are more
         const auto encoder = model.prepare(kernels, threads, kind, kind_of_down);
         for (const Expectation& expectation : expectations)
           expectation.check(*encoder, tolerance,
@@ -30,6 +31,24 @@ void test_encoder(std::mt19937& random, const Kernels<Element>& kernels, const S
                                 std::to_string(threads) + " threads, " +
                                 std::to_string(expectation.tokens.size()) + " tokens");
       }
+}
+
+/// Linears of codes and of the exact arithmetic beside them, one after another.
+template <class State>
+void test_mixed(std::mt19937& random, const Kernels<Int8<State>>& kernels,
+                const Kernels<typename Int8<State>::Exact>& exact, const std::string& name) {
+  const Model model(random, small);
+  const Expectation expectations[] = {{random, model, {20}}, {random, model, {70, 3, 90, 31}}};
+  for (const int threads : {1, 2})
+    for (const int odd : {0, 1}) {
+      const auto encoder =
+          model.prepare_with(kernels, threads, [&](const ReferenceAffine& part, int number) {
+            return number % 2 == odd ? part.prepare(kernels, Kind::sparse)
+                                     : part.prepare(exact, Kind::sparse);
+          });
+      for (const Expectation& expectation : expectations)
+        expectation.check(*encoder, tolerance_of_encoders<Int8<State>>, name + " mixed");
+    }
 }
 
 void test_refusals(std::mt19937& random) {
@@ -70,6 +89,12 @@ int main(int count, char** arguments) {
     for (const Sizes& sizes : {small, wide}) test_encoder(random, kernels, sizes, name);
   });
   std::mt19937 random(seed);
+  for (const fineprune::InstructionSet& set : fineprune::instruction_sets()) {
+    const std::string name(set.name);
+    test_mixed(random, *set.int8_kernels, *set.float_kernels, name);
+    if (set.int8_bfloat16_kernels != nullptr)
+      test_mixed(random, *set.int8_bfloat16_kernels, *set.bfloat16_kernels, name + " bf16");
+  }
   test_refusals(random);
   return conclude();
 }

@@ -6,6 +6,7 @@
 #include <bit>
 #include <string>
 
+#include "../code_tiles.hpp"
 #include "../tiles.hpp"
 #include "harness.hpp"
 #include "matrices.hpp"
@@ -15,8 +16,8 @@ namespace fineprune::tests {
 namespace {
 
 /// What rounding may cost, relative to the largest number that takes part.
-template <class Element>
-constexpr double tolerance = sizeof(Element) == sizeof(float) ? 3e-6 : 1.2e-2;
+template <class State>
+constexpr double tolerance = sizeof(State) == sizeof(float) ? 3e-6 : 1.2e-2;
 
 void expect_close(double found, double expected, double bound, const std::string& what) {
   expect(std::abs(found - expected) <= bound,  // false for NaN
@@ -30,10 +31,11 @@ void fill(std::mt19937& random, HostileBuffer<Element>& buffer, std::size_t size
 }
 
 /// One matrix on one tile, with everything that an epilogue can do, by a team of `parts`.
-template <class Element>
-void test_linear(std::mt19937& random, const Kernels<Element>& kernels, const RandomMatrix& matrix,
+template <class Arithmetic>
+void test_linear(std::mt19937& random, const Kernels<Arithmetic>& kernels, const RandomMatrix& matrix,
                  Kind kind, int width, Activation activation, int parts,
                  const std::string& what) {
+  using State = typename Arithmetic::State;
   const auto rows = static_cast<std::size_t>(matrix.rows);
   std::uniform_real_distribution<float> uniform(0.5f, 1.5f);
   std::vector<float> scales(rows);
@@ -42,15 +44,15 @@ void test_linear(std::mt19937& random, const Kernels<Element>& kernels, const Ra
   for (float& number : bias) number = uniform(random) - 1.0f;
   const std::vector<float> weights(matrix.values.begin(), matrix.values.end());
   const auto linear =
-      make_matrix<Element>(kernels, kind, matrix.rows, matrix.columns, weights, scales);
+      make_matrix(kernels, kind, matrix.rows, matrix.columns, weights, scales);
 
-  HostileBuffer<Element> input(static_cast<std::size_t>(matrix.columns) * width);
+  HostileBuffer<State> input(static_cast<std::size_t>(matrix.columns) * width);
   HostileBuffer<float> residual(rows * width), partial(rows * width), wide(rows * width);
-  HostileBuffer<Element> narrow(rows * width);
+  HostileBuffer<State> narrow(rows * width);
   fill(random, input, static_cast<std::size_t>(matrix.columns) * width);
   fill(random, residual, rows * width);
   for (int part = 0; part < parts; ++part)
-    linear->apply(linear->share(part, parts), width, input.data(),
+    linear->apply(linear->share(part, parts), width, {input.data()},
                   {.bias = bias.data(),
                    .activation = activation,
                    .residual = residual.data(),
@@ -63,7 +65,7 @@ void test_linear(std::mt19937& random, const Kernels<Element>& kernels, const Ra
       double sum = 0.0, size = 1.0;
       for (int column = 0; column < matrix.columns; ++column) {
         const double product =
-            round_to<Element>(matrix.values[row * matrix.columns + column]) *
+            round_to<State>(matrix.values[row * matrix.columns + column]) *
             widen(input[static_cast<std::size_t>(column) * width + lane]);
         sum += product;
         size += std::abs(product);
@@ -71,15 +73,82 @@ void test_linear(std::mt19937& random, const Kernels<Element>& kernels, const Ra
       const std::size_t place = row * width + lane;
       const double expected =
           activate(activation, sum * scales[row] + bias[row]) + residual[place];
-      const double exact = sizeof(Element) == sizeof(float) ? 3e-6 : 1e-4;
+      const double exact = sizeof(State) == sizeof(float) ? 3e-6 : 1e-4;
       expect_close(wide[place], expected, exact * size, what + " wide");
-      expect_close(widen(narrow[place]), expected, tolerance<Element> * size, what + " narrow");
+      expect_close(widen(narrow[place]), expected, tolerance<State> * size, what + " narrow");
     }
   expect(wide.guards_hold() && narrow.guards_hold() && partial.guards_hold(), what + " guards");
 }
 
-template <class Element>
-void test_linears(std::mt19937& random, const Kernels<Element>& kernels, const std::string& name) {
+/// The same on codes: products of codes are exact, whatever the instruction set.
+template <class State>
+void test_linear(std::mt19937& random, const Kernels<Int8<State>>& kernels,
+                 const RandomMatrix& matrix, Kind kind, int width, Activation activation, int parts,
+                 const std::string& what) {
+  const auto rows = static_cast<std::size_t>(matrix.rows);
+  std::uniform_real_distribution<float> uniform(0.5f, 1.5f);
+  std::vector<float> scales(rows), bias(rows);
+  std::vector<std::int8_t> weights(matrix.values.size());
+  for (float& scale : scales) scale = uniform(random) / 127.0f;
+  for (float& number : bias) number = uniform(random) - 1.0f;
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    weights[i] = static_cast<std::int8_t>(std::lround(127.0 * matrix.values[i]));
+  const auto linear = make_matrix(kernels, kind, matrix.rows, matrix.columns, weights, scales);
+
+  const std::size_t size = static_cast<std::size_t>(matrix.columns) * width;
+  HostileBuffer<float> numbers(size), steps(width), lows(width);
+  HostileBuffer<std::uint8_t> codes(size);
+  HostileBuffer<float> residual(rows * width), partial(rows * width), wide(rows * width);
+  HostileBuffer<State> narrow(rows * width);
+  fill(random, numbers, size);
+  fill(random, residual, rows * width);
+  kernels.own.quantize_floats({.numbers = numbers.data(),
+                               .features = matrix.columns,
+                               .width = width,
+                               .codes = codes.data(),
+                               .steps = steps.data(),
+                               .lows = lows.data()});
+  for (int part = 0; part < parts; ++part)
+    linear->apply(linear->share(part, parts), width,
+                  {nullptr, codes.data(), steps.data(), lows.data()},
+                  {.bias = bias.data(),
+                   .activation = activation,
+                   .residual = residual.data(),
+                   .partial = partial.data(),
+                   .wide = wide.data(),
+                   .narrow = narrow.data()});
+
+  for (int lane = 0; lane < width; ++lane) {
+    std::vector<float> column(matrix.columns);
+    for (int c = 0; c < matrix.columns; ++c)
+      column[c] = numbers[static_cast<std::size_t>(c) * width + lane];
+    const auto [low, high] = std::minmax_element(column.begin(), column.end());
+    const float codes_of_one = 255.0f / std::max(1e-30f, *high - *low);
+    expect(lows[lane] == *low && steps[lane] == (*high - *low) / 255.0f, what + " steps");
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::int64_t sum = 0, sum_of_weights = 0;
+      for (int c = 0; c < matrix.columns; ++c) {
+        const std::int64_t weight = weights[row * matrix.columns + c];
+        sum += weight * std::lrint((column[c] - *low) * codes_of_one);
+        sum_of_weights += weight;
+      }
+      const double scale = scales[row];
+      const double products = scale * steps[lane] * static_cast<double>(sum);
+      const double rest = scale * *low * static_cast<double>(sum_of_weights);
+      const std::size_t place = row * width + lane;
+      const double expected = activate(activation, products + rest + bias[row]) + residual[place];
+      const double most = 1.0 + std::abs(products) + std::abs(rest);
+      const double exact = sizeof(State) == sizeof(float) ? 3e-6 : 1e-4;
+      expect_close(wide[place], expected, exact * most, what + " wide");
+      expect_close(widen(narrow[place]), expected, tolerance<State> * most, what + " narrow");
+    }
+  }
+  expect(wide.guards_hold() && narrow.guards_hold() && partial.guards_hold(), what + " guards");
+  expect(codes.guards_hold() && steps.guards_hold() && lows.guards_hold(), what + " code guards");
+}
+
+template <class Arithmetic>
+void test_linears(std::mt19937& random, const Kernels<Arithmetic>& kernels, const std::string& name) {
   struct Case {
     int rows, columns;
     double density;
@@ -101,15 +170,16 @@ void test_linears(std::mt19937& random, const Kernels<Element>& kernels, const s
 }
 
 /// A sequence that begins at `first_key` of a batch of `lanes` lanes; queries are all of it.
-template <class Element>
-void test_attention(std::mt19937& random, const Kernels<Element>& kernels, int first_key,
+template <class Arithmetic>
+void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, int first_key,
                     int key_count, int head_size, const std::string& what) {
+  using State = typename Arithmetic::State;
   const int heads = 2, hidden = heads * head_size;
   const int last_lane = first_key + round_up(key_count, lane_multiple);
   const int tiles = round_up(last_lane, largest_width) / largest_width;
   const int last_width = tile_width(last_lane - (tiles - 1) * largest_width);
   const std::size_t stride = static_cast<std::size_t>(hidden) * largest_width;
-  HostileBuffer<Element> queries(tiles * stride, 2), keys(tiles * stride, 2),
+  HostileBuffer<State> queries(tiles * stride, 2), keys(tiles * stride, 2),
       values(tiles * stride, 2), contexts(tiles * stride, 2);
   const std::size_t workspace_size = attention_workspace(key_count, head_size);
   HostileBuffer<float> workspace(workspace_size);
@@ -164,15 +234,15 @@ void test_attention(std::mt19937& random, const Kernels<Element>& kernels, int f
       double context = 0.0;
       for (int key = 0; key < key_count; ++key)
         context += weights[key] / sum * widen(values[place(first_key + key, d)]);
-      expect_close(widen(contexts[place(query, d)]), context, 2 * tolerance<Element>, what);
+      expect_close(widen(contexts[place(query, d)]), context, 2 * tolerance<State>, what);
       expect(std::isnan(widen(contexts[place(query, d - head_size)])), what + " other head");
     }
   }
   expect(workspace.guards_hold() && contexts.guards_hold(), what + " guards");
 }
 
-template <class Element>
-void test_attentions(std::mt19937& random, const Kernels<Element>& kernels,
+template <class Arithmetic>
+void test_attentions(std::mt19937& random, const Kernels<Arithmetic>& kernels,
                      const std::string& name) {
   for (const int first_key : {0, 16, 48})
     for (const int key_count : {1, 15, 16, 33, 64, 113})
@@ -184,14 +254,15 @@ void test_attentions(std::mt19937& random, const Kernels<Element>& kernels,
 
 /// What float arithmetic makes of numbers that are none. A key whose score is NaN or infinite leaves no
 /// weight that is a number; a value that is none reaches all queries.
-template <class Element>
-void test_attention_of_no_numbers(const Kernels<Element>& kernels, const std::string& name) {
+template <class Arithmetic>
+void test_attention_of_no_numbers(const Kernels<Arithmetic>& kernels, const std::string& name) {
+  using State = typename Arithmetic::State;
   constexpr int keys = 19, head_size = 8, width = 32;
   const float payload = std::bit_cast<float>(0x7fc12345u);
   for (const float odd : {static_cast<float>(NAN), -static_cast<float>(NAN), payload, INFINITY})
     for (const bool of_value : {false, true})
       for (const int key : {0, 7, 18}) {
-        HostileBuffer<Element> queries(head_size * width, 2), numbers(head_size * width, 2),
+        HostileBuffer<State> queries(head_size * width, 2), numbers(head_size * width, 2),
             values(head_size * width, 2), contexts(head_size * width, 2);
         for (int i = 0; i < head_size * width; ++i)
           for (auto* buffer : {&queries, &numbers, &values})
@@ -226,24 +297,52 @@ void test_attention_of_no_numbers(const Kernels<Element>& kernels, const std::st
       }
 }
 
+/// A tile of numbers as linears of an arithmetic read it.
+template <class Arithmetic>
+class TestInput {
+ public:
+  TestInput(const Kernels<Arithmetic>&, const std::vector<float>& numbers, int, int)
+      : state_(numbers.size()) {
+    for (std::size_t i = 0; i < numbers.size(); ++i) put(numbers[i], state_[i]);
+  }
+  InputTile<Arithmetic> get() const { return {state_.data()}; }
+
+ private:
+  std::vector<typename Arithmetic::State> state_;
+};
+
+template <class State>
+class TestInput<Int8<State>> {
+ public:
+  TestInput(const Kernels<Int8<State>>& kernels, const std::vector<float>& numbers, int features,
+            int width) {
+    codes_.reserve(1, static_cast<std::size_t>(features));
+    kernels.own.quantize_floats(codes_.task(0, numbers.data(), features, width));
+  }
+  InputTile<Int8<State>> get() const { return codes_.input<State>(0, nullptr); }
+
+ private:
+  CodeTiles codes_;
+};
+
 /// Activations of NaN and infinity: `x * 0` and `x * 1` of infinity are NaN and infinity, but the
 /// distribution function of minus infinity may be a little off 0: no number either.
-template <class Element>
-void test_activations_of_no_numbers(const Kernels<Element>& kernels, const std::string& name) {
+template <class Arithmetic>
+void test_activations_of_no_numbers(const Kernels<Arithmetic>& kernels, const std::string& name) {
   constexpr int width = 16;
   for (const Activation activation :
        {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh})
     for (const Kind kind : {Kind::dense, Kind::sparse}) {
       const std::vector<float> ones = {1.0f, 1.0f};  // a whole group, in bfloat16 as well
-      const auto linear = make_matrix<Element>(kernels, kind, 1, 2, ones);
-      HostileBuffer<Element> input(2 * width);
-      HostileBuffer<float> output(width);
+      const auto linear = make_matrix(kernels, kind, 1, 2, ones);
+      std::vector<float> input(2 * width), output(width);
       const float odd[] = {NAN, -NAN, std::bit_cast<float>(0x7fc12345u), INFINITY, -INFINITY};
       for (int lane = 0; lane < width; ++lane) {
-        put(odd[lane % 5], input[lane]);
-        put(0.0f, input[static_cast<std::size_t>(width) + lane]);
+        input[lane] = odd[lane % 5];
+        input[static_cast<std::size_t>(width) + lane] = 0.0f;
       }
-      linear->apply({0, 1}, width, input.data(),
+      const TestInput<Arithmetic> tile(kernels, input, 2, width);
+      linear->apply({0, 1}, width, tile.get(),
                     {.activation = activation, .partial = output.data(), .wide = output.data()});
       for (int lane = 0; lane < width; ++lane) {
         const float x = odd[lane % 5], y = output[lane];
@@ -252,18 +351,20 @@ void test_activations_of_no_numbers(const Kernels<Element>& kernels, const std::
         if (x == -INFINITY && activation == Activation::none) right = y == -INFINITY;
         if (x == -INFINITY && activation == Activation::relu) right = y == 0.0f;
         if (x == -INFINITY && activation > Activation::relu) right = !std::isfinite(y);
+        if (is_int8<Arithmetic>) right = std::isnan(y);  // no number spans codes with others
         expect(right, name + " activation " + std::to_string(static_cast<int>(activation)) + " of " +
                           std::to_string(x) + " is " + std::to_string(y));
       }
     }
 }
 
-template <class Element>
-void test_normalize(std::mt19937& random, const Kernels<Element>& kernels, int features, int width,
+template <class Arithmetic>
+void test_normalize(std::mt19937& random, const Kernels<Arithmetic>& kernels, int features, int width,
                     const std::string& what) {
+  using State = typename Arithmetic::State;
   const std::size_t size = static_cast<std::size_t>(features) * width;
   HostileBuffer<float> sums(size), wide(size), weight(features), bias(features);
-  HostileBuffer<Element> narrow(size);
+  HostileBuffer<State> narrow(size);
   fill(random, sums, size);
   fill(random, weight, features);
   fill(random, bias, features);
@@ -288,14 +389,14 @@ void test_normalize(std::mt19937& random, const Kernels<Element>& kernels, int f
           (sums[at(f)] - mean) / std::sqrt(variance + epsilon) * weight[f] + bias[f];
       // One feature alone has variance 0: what is left of it is the rounding of its mean.
       expect_close(wide[at(f)], expected, 3e-4, what + " wide");
-      expect_close(widen(narrow[at(f)]), expected, 5 * tolerance<Element> + 3e-4, what + " narrow");
+      expect_close(widen(narrow[at(f)]), expected, 5 * tolerance<State> + 3e-4, what + " narrow");
     }
   }
   expect(wide.guards_hold() && narrow.guards_hold(), what + " guards");
 }
 
-template <class Element>
-void test_kernels(std::mt19937& random, const Kernels<Element>& kernels, const std::string& name) {
+template <class Arithmetic>
+void test_kernels(std::mt19937& random, const Kernels<Arithmetic>& kernels, const std::string& name) {
   test_linears(random, kernels, name);
   test_attentions(random, kernels, name);
   test_attention_of_no_numbers(kernels, name);

@@ -41,10 +41,10 @@ std::vector<Expectation> batches(std::mt19937& random, const Model& model) {
           {random, model, {70, 3, 3, 90, 31}}};
 }
 
-template <class Element>
-void test_teams(std::mt19937& random, const Kernels<Element>& kernels, const std::string& name) {
+template <class Arithmetic>
+void test_teams(std::mt19937& random, const Kernels<Arithmetic>& kernels, const std::string& name) {
   const Model model(random, small);
-  const double tolerance = sizeof(Element) == sizeof(float) ? 3e-5 : 0.15;
+  const double tolerance = tolerance_of_encoders<Arithmetic>;
   const auto alone = model.prepare(kernels, 1);
   for (const int threads : {2, 3, 5}) {
     const auto encoder = model.prepare(kernels, threads);

@@ -113,4 +113,4 @@ def test_what_is_wrong(fineprune: Command, tmp_path: Path) -> None:
     assert_one_line(fineprune, "predict", "nowhere", "w1", said="nowhere")
     assert_one_line(fineprune, "predict", file, said="Missing argument 'TEXT")
     assert_one_line(fineprune, "predict", file, "w1", "--threads", 0, said="threads is 0")
-    assert_one_line(fineprune, "predict", file, "w1", "--precision", "int8", said="'int8'")
+    assert_one_line(fineprune, "predict", file, "w1", "--precision", "int4", said="'int4'")

@@ -291,7 +291,7 @@ def test_a_model_without_token_types_takes_zeros_only(packed: MakePacked) -> Non
         ({"threads": 0}, "threads is 0; expected a whole number, 1 to 1024"),
         ({"threads": 1.5}, "threads is 1.5"),
         ({"threads": 10**6}, "threads is 1000000"),
-        ({"precision": "int8"}, "precision is 'int8'; expected one of 'float32', 'bf16'"),
+        ({"precision": "int4"}, "precision is 'int4'; expected one of 'float32', 'bf16'"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], said: str, packed: MakePacked) -> None:

@@ -177,7 +177,7 @@ GOOD: dict[str, Any] = {
         ({"scales": np.ones(2, np.float64)}, "scales must be float32, got float64"),
         ({"rows": 0, "row_pointers": np.zeros(1, np.int32)}, "at least one row"),
         ({"columns": -1}, "at least one row and one column"),
-        ({"precision": "float16"}, 'precision must be "float32" or "bf16", got "float16"'),
+        ({"precision": "float16"}, 'precision must be "float32", "bf16" or "int8", got "float16"'),
         ({"precision": "bf16"}, 'no instructions on "baseline"'),
         ({"instruction_set": "sse9"}, '"sse9" is not among those that this CPU runs'),
     ],

@@ -27,6 +27,8 @@ class Timed:
 class FakeArithmetic:
     """Makes matrices whose measured times are given, and disturbed."""
 
+    precision = "float32"
+
     def __init__(self, sparse: float, dense: float, noise: Iterator[float]) -> None:
         self._times = {"sparse": sparse, "dense": dense}
         self._noise = noise

@@ -42,5 +42,6 @@ ThreadsOption = Annotated[
 ]
 
 PrecisionOption = Annotated[
-    Literal["float32", "bf16"], typer.Option(help="Of the arithmetic, where the CPU has both.")
+    Literal["float32", "bf16", "int8", "fast"],
+    typer.Option(help="Of the arithmetic: exact, or what is measured to be fastest, or by name."),
 ]

@@ -18,6 +18,13 @@ def instruction_sets() -> list[str]:
 def has_bf16() -> bool:
     """Whether this CPU has instructions for precision "bf16"."""
 
+def int8_state(instruction_set: str) -> str:
+    """What an encoder of precision "int8" computes in beside its linears: "float32" or "bf16".
+
+    It is bf16 where the CPU's attention is clearly faster in it. Matrices of that precision fit
+    into such an encoder as those of int8 do.
+    """
+
 def checksum(array: NDArray[Any]) -> int:
     """64 bits that tell whether an array of shape (n,) is still what it was."""
 
@@ -30,7 +37,8 @@ class Matrix:
 
     It is prepared for one instruction set and one precision of activations, and copies what it
     needs. Values are float32, or int8 codes that the row's scale, float32 of shape (rows,), turns
-    into numbers.
+    into numbers. For precision "int8", float32 values are rounded to codes: of each row, the
+    largest magnitude becomes 127.
     """
 
     @staticmethod

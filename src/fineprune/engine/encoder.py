@@ -9,6 +9,8 @@ from fineprune.engine.architectures import Architecture
 from fineprune.engine.config import Config
 from fineprune.engine.errors import UnsupportedModelError, WeightsError
 from fineprune.engine.matrices import Arithmetic, as_dense
+from fineprune.engine.precision import LinearTensor
+from fineprune.engine.rounding import Norm
 from fineprune.engine.weights import MatrixMaker, Weights
 
 if TYPE_CHECKING:
@@ -65,6 +67,44 @@ def build_encoder(
     )
 
 
+def linear_tensors(architecture: Architecture, weights: Weights) -> list[LinearTensor]:
+    """The matrices of an encoder's linears, and the LayerNorms before them.
+
+    Args:
+        architecture: names of its tensors.
+        weights: its tensors, the architecture's prefix taken off.
+
+    Raises:
+        WeightsError: a tensor is missing, or its shape does not fit.
+    """
+    hidden = hidden_size(architecture, weights)
+    names = architecture.embeddings
+    width = _embedding_width(architecture, weights, hidden)
+    norm: Norm | None = weights.norm(names.norm, width)
+    found = []
+    if weights.has(f"{names.projection}.weight"):
+        found.append(_linear_tensor(weights, names.projection, (hidden, width), norm))
+        norm = None
+    for index in range(_count_layers(architecture, weights)):
+        own = weights.below(f"{architecture.layers}.{index}.")
+        parts = architecture.layer
+        middle = own.norm(parts.attention_norm, hidden)
+        before = {"query": norm, "key": norm, "value": norm, "up": middle}
+        found += [
+            _linear_tensor(own, getattr(parts, part), shape, before.get(part))
+            for part, shape in _layer_shapes(architecture, own, hidden).items()
+        ]
+        norm = own.norm(parts.output_norm, hidden)
+    return found
+
+
+def _linear_tensor(
+    weights: Weights, name: str, shape: tuple[int, int], norm: Norm | None
+) -> LinearTensor:
+    tensor = weights.matrix(f"{name}.weight", *shape)
+    return LinearTensor(f"{weights.prefix}{name}.weight", tensor, norm)
+
+
 def hidden_size(architecture: Architecture, weights: Weights) -> int:
     """Size of the hidden states, which a model's first layer tells."""
     first = weights.below(f"{architecture.layers}.0.")
@@ -98,10 +138,8 @@ def _embeddings(
     architecture: Architecture, weights: Weights, hidden: int, make: MatrixMaker
 ) -> dict[str, Any]:
     names = architecture.embeddings
-    _, width = weights.shape(f"{names.word}.weight")
+    width = _embedding_width(architecture, weights, hidden)
     projected = weights.has(f"{names.projection}.weight")
-    if not projected and width != hidden:
-        raise WeightsError(f"embeddings are {width} wide and layers {hidden}: no projection")
     return {
         "word": _table(weights, names.word, width),
         "position": _table(weights, names.position, width),
@@ -111,6 +149,14 @@ def _embeddings(
             weights.linear(names.projection, hidden, width, make) if projected else None
         ),
     }
+
+
+def _embedding_width(architecture: Architecture, weights: Weights, hidden: int) -> int:
+    names = architecture.embeddings
+    _, width = weights.shape(f"{names.word}.weight")
+    if width != hidden and not weights.has(f"{names.projection}.weight"):
+        raise WeightsError(f"embeddings are {width} wide and layers {hidden}: no projection")
+    return width
 
 
 def _table(weights: Weights, name: str, width: int) -> "Embedding":
@@ -128,8 +174,23 @@ def _layer(
     architecture: Architecture, weights: Weights, hidden: int, make: MatrixMaker
 ) -> dict[str, Any]:
     names = architecture.layer
-    inner, _ = weights.shape(f"{names.up}.weight")
-    shapes = {
+    linears = {
+        part: weights.linear(getattr(names, part), *shape, make)
+        for part, shape in _layer_shapes(architecture, weights, hidden).items()
+    }
+    norms = {
+        part: weights.norm(getattr(names, part), hidden)
+        for part in ("attention_norm", "output_norm")
+    }
+    return linears | norms
+
+
+def _layer_shapes(
+    architecture: Architecture, weights: Weights, hidden: int
+) -> dict[str, tuple[int, int]]:
+    """Shapes of a layer's matrices, by part."""
+    inner, _ = weights.shape(f"{architecture.layer.up}.weight")
+    return {
         "query": (hidden, hidden),
         "key": (hidden, hidden),
         "value": (hidden, hidden),
@@ -137,11 +198,3 @@ def _layer(
         "up": (inner, hidden),
         "down": (hidden, inner),
     }
-    linears = {
-        part: weights.linear(getattr(names, part), *shape, make) for part, shape in shapes.items()
-    }
-    norms = {
-        part: weights.norm(getattr(names, part), hidden)
-        for part in ("attention_norm", "output_norm")
-    }
-    return linears | norms

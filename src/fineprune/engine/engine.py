@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fineprune.engine.config import Config
 from fineprune.engine.errors import InputError
-from fineprune.engine.matrices import Arithmetic
 from fineprune.engine.model import MOST_TOKENS, build_model
 from fineprune.engine.native import (
     Precision,
@@ -17,7 +16,7 @@ from fineprune.engine.native import (
     choose_instruction_set,
     require_native,
 )
-from fineprune.engine.plan import MatrixPlan, Planner
+from fineprune.engine.plan import MatrixPlan
 from fineprune.engine.tasks import Limit, Task, TaskSource, make_task
 from fineprune.engine.threads import count_threads
 from fineprune.packing import ReadLimits, read_packed
@@ -34,8 +33,10 @@ class Engine:
         path: a packed file.
         threads: how many threads run the model; as many as there are cores if None, or as
             `OMP_NUM_THREADS` says.
-        precision: `"float32"`, or `"bf16"` where the CPU has instructions for it: faster,
-            activations rounded to eight significant bits before each multiplication.
+        precision: `"float32"`, exact; `"bf16"`, where the CPU has instructions for it: activations
+            rounded to eight significant bits before each multiplication; `"int8"`: weights and
+            activations as codes of eight bits, but for matrices that this would round by too much;
+            or `"fast"`: whichever of these is measured to be fastest when the file is loaded.
         limits: what reading the file may take at most.
         max_batch_tokens: how many tokens are computed at the same time: larger batches are run part
             by part, in memory for one part. A text counts as the next multiple of 16 tokens, and
@@ -45,7 +46,9 @@ class Engine:
         threads: how many threads run the model: never more than CPUs, affinity and the quota of a
             container let run at the same time.
         max_batch_tokens: as above.
-        precision: of the arithmetic.
+        precision: that was asked for.
+        arithmetic: that the model runs in: the precision, or what `"fast"` has chosen. Of single
+            matrices `plan` tells.
         instruction_set: that the kernels use: the best of this CPU, or what the environment
             variable `FINEPRUNE_INSTRUCTION_SET` names.
 
@@ -55,6 +58,9 @@ class Engine:
         InputError: a precision, a number of threads or a batch that cannot be had.
         ThreadsError: the system does not start the threads.
         NativeMissingError: the engine's native part is not installed.
+
+    Warns:
+        SlowPrecisionWarning: the precision is slower than float32 on this CPU; said once.
     """
 
     def __init__(
@@ -67,17 +73,16 @@ class Engine:
         max_batch_tokens: int = MOST_TOKENS,
     ) -> None:
         require_native()
-        check_precision(precision)
+        self.instruction_set = choose_instruction_set()
+        check_precision(precision, self.instruction_set)
         self.threads = count_threads(threads)
         self.max_batch_tokens = _at_least_one("max_batch_tokens", max_batch_tokens)
         self.precision = precision
-        self.instruction_set = choose_instruction_set()
         packed = read_packed(path, limits=limits)
-        arithmetic = Arithmetic(precision, self.instruction_set)
-        self._planner = Planner(arithmetic)
         self._model = build_model(
-            packed, self._planner.choose, arithmetic, self.threads, max_batch_tokens
+            packed, precision, self.instruction_set, self.threads, max_batch_tokens
         )
+        self.arithmetic = self._model.plan.arithmetic.precision
         self._source = TaskSource(self._model, Config(packed.config), packed.attachments)
         # Absolute: another process, or this one later, may work in another folder.
         self._arguments = Path(path).absolute(), threads, precision, limits, max_batch_tokens
@@ -145,8 +150,8 @@ class Engine:
         return self.task.limit
 
     def plan(self) -> tuple[MatrixPlan, ...]:
-        """For each matrix of the encoder, whether it runs sparse or dense, and why."""
-        return tuple(self._planner.plans)
+        """For each matrix of the encoder, how it runs, and why."""
+        return tuple(self._model.plan.planner.plans)
 
 
 def _open(

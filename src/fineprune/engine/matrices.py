@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.engine.native import Precision
+from fineprune.engine.native import ArithmeticName
 from fineprune.packing import DenseTensor, SparseTensor, Tensor
 from fineprune.packing.tensors import matrix_shape
 
@@ -23,7 +23,7 @@ class Arithmetic:
         instruction_set: of the kernels.
     """
 
-    precision: Precision
+    precision: ArithmeticName
     instruction_set: str
 
     def sparse(self, tensor: Tensor) -> "Matrix":

@@ -1,7 +1,7 @@
 """An encoder with its head, ready to run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,14 +9,16 @@ from numpy.typing import ArrayLike
 
 from fineprune.engine.architectures import Architecture
 from fineprune.engine.config import Config
-from fineprune.engine.encoder import build_encoder, hidden_size
+from fineprune.engine.encoder import build_encoder, hidden_size, linear_tensors
 from fineprune.engine.heads import Head, HeadSource
 from fineprune.engine.heads.head import Floats
 from fineprune.engine.inputs import InputRules, Sequences, room
 from fineprune.engine.matrices import Arithmetic
 from fineprune.engine.names import with_names_of_today
+from fineprune.engine.native import Precision
+from fineprune.engine.precision import ModelPlan
 from fineprune.engine.support import architecture_of, class_to_run
-from fineprune.engine.weights import MatrixMaker, Weights
+from fineprune.engine.weights import Weights
 from fineprune.packing import PackedModel
 
 if TYPE_CHECKING:
@@ -35,12 +37,14 @@ class Model:
         encoder: the native part.
         head: what stands on top of it.
         rules: what inputs must be like.
+        plan: how the encoder's matrices run.
         most_tokens: how many are computed at the same time.
     """
 
     encoder: "Encoder"
     head: Head
     rules: InputRules
+    plan: ModelPlan
     most_tokens: int = MOST_TOKENS
 
     def run(
@@ -87,8 +91,8 @@ class Model:
 
 def build_model(
     packed: PackedModel,
-    make: MatrixMaker,
-    arithmetic: Arithmetic,
+    precision: Precision,
+    instruction_set: str,
     threads: int,
     most_tokens: int = MOST_TOKENS,
 ) -> Model:
@@ -96,8 +100,8 @@ def build_model(
 
     Args:
         packed: the model; it is not needed afterwards.
-        make: makes the encoder's matrices ready to multiply with.
-        arithmetic: what for.
+        precision: that is asked for.
+        instruction_set: of the kernels.
         threads: how many run it.
         most_tokens: how many are computed at the same time.
 
@@ -110,8 +114,9 @@ def build_model(
     name = class_to_run(config, packed.tensors, packed.attachments)
     every = Weights(with_names_of_today(packed.tensors, architecture, name))
     weights = every.below("" if name == architecture.base else architecture.prefix)
+    plan = ModelPlan(precision, instruction_set, linear_tensors(architecture, weights))
     # Heads are small: always dense, and in float32.
-    of_head = replace(arithmetic, precision="float32")
+    of_head = Arithmetic("float32", instruction_set)
     source = HeadSource(
         weights=every,
         hidden=hidden_size(architecture, weights),
@@ -120,8 +125,9 @@ def build_model(
     )
     return Model(
         head=architecture.heads[name](source),
-        encoder=build_encoder(architecture, config, weights, make, arithmetic, threads),
+        encoder=build_encoder(architecture, config, weights, plan.make, plan.arithmetic, threads),
         rules=_rules(architecture, config, weights),
+        plan=plan,
         most_tokens=most_tokens,
     )
 

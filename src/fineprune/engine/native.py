@@ -7,9 +7,13 @@ from typing import Literal
 from fineprune.engine.errors import InputError, NativeMissingError
 from fineprune.wording import listed, not_built
 
-Precision = Literal["float32", "bf16"]
+ArithmeticName = Literal["float32", "bf16", "int8"]
+Precision = Literal["float32", "bf16", "int8", "fast"]
 
-PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
+ARITHMETICS: tuple[ArithmeticName, ...] = ("float32", "bf16", "int8")
+"""From the most exact to the least."""
+
+PRECISIONS: tuple[Precision, ...] = (*ARITHMETICS, "fast")
 INSTRUCTION_SET_VARIABLE = "FINEPRUNE_INSTRUCTION_SET"
 
 
@@ -42,11 +46,24 @@ def choose_instruction_set() -> str:
     return wanted
 
 
-def check_precision(precision: str) -> None:
-    """Raises `InputError` unless this CPU can compute with the precision."""
-    from fineprune.engine import _native
-
+def check_precision(precision: str, instruction_set: str) -> None:
+    """Raises `InputError` unless the instruction set can compute with the precision."""
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; expected one of {listed(PRECISIONS)}")
-    if precision == "bf16" and not _native.has_bf16():
+    if precision == "bf16" and "bf16" not in arithmetics(instruction_set):
         raise InputError("this CPU has no bf16 instructions; use precision='float32'")
+
+
+def arithmetics(instruction_set: str) -> list[ArithmeticName]:
+    """Those that an instruction set has, from the most exact to the least."""
+    from fineprune.engine import _native
+
+    has_bf16 = _native.has_bf16() and instruction_set == _native.instruction_sets()[0]
+    return [one for one in ARITHMETICS if one != "bf16" or has_bf16]
+
+
+def beside_int8(instruction_set: str) -> ArithmeticName:
+    """What a model of int8 matrices computes in where it does not multiply codes."""
+    from fineprune.engine import _native
+
+    return "bf16" if _native.int8_state(instruction_set) == "bf16" else "float32"

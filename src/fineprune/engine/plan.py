@@ -1,12 +1,14 @@
-"""Sparse or dense, for each matrix of a model, whichever is measured to be faster."""
+"""How each matrix of a model runs: sparse or dense, and in which arithmetic."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from math import log2
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from math import isnan, log2, nan
 from typing import TYPE_CHECKING, Literal
 
 from fineprune.engine.matrices import Arithmetic
+from fineprune.engine.native import ArithmeticName
+from fineprune.engine.rounding import LARGEST_ERROR
 from fineprune.packing import Tensor
 from fineprune.packing.tensors import matrix_shape
 
@@ -15,17 +17,30 @@ if TYPE_CHECKING:
 
 Kind = Literal["sparse", "dense"]
 
-_Key = tuple[int, ...]
-_Maker = Callable[[], "Matrix"]
-
 MEASURED_TOKENS = 64
 """How many tokens a measured multiplication has: one or two tiles, as inside of the encoder."""
 
+MARGIN = 1.1
+"""So many times as fast must a form of a matrix be to be preferred to one that takes less memory or
+is more exact. It also makes plans stable: noise is less."""
+
 _REPEATS = 2  # of a measurement, of which the least counts
+_REPEATS_OF_SHORT = 10
+_SHORT = 1e-4  # seconds
 # So many times as long is clear after the first, second, third round of measurements. The last one
 # decides. Time that other processes take is not counted; that they empty the caches is.
 _CLEAR = (2.0, 1.4, 1.0)
-_MARGIN = 1.1  # so many times as fast must dense be: it takes more memory; and plans are stable
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to run a matrix."""
+
+    precision: ArithmeticName
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.precision} {self.kind}"
 
 
 @dataclass(frozen=True)
@@ -37,11 +52,14 @@ class MatrixPlan:
         rows: of the matrix, its outputs.
         columns: of the matrix, its inputs.
         kept: weights that are not zero.
-        kind: what it runs as: dense where that is at least 1.1 times as fast.
-        sparse_milliseconds: one multiplication with 64 tokens on one thread, measured when the
-            model was loaded, on a matrix of the same shape and about the same density; the least of
-            several.
-        dense_milliseconds: the same for all weights, zeros included.
+        kind: what it runs as.
+        precision: of its arithmetic.
+        milliseconds: of each form that was considered: one multiplication with 64 tokens on one
+            thread, measured when the model was loaded, on a matrix of the same shape and, if
+            sparse, about the same density; the least of several. A form that takes more memory or
+            is less exact has to be 1.1 times as fast.
+        int8_error: what rounding to int8 would cost the matrix's outputs, relative to them, as far
+            as weights tell; None where nobody asked.
     """
 
     name: str
@@ -49,8 +67,9 @@ class MatrixPlan:
     columns: int
     kept: int
     kind: Kind
-    sparse_milliseconds: float
-    dense_milliseconds: float
+    precision: ArithmeticName = "float32"
+    milliseconds: Mapping[Form, float] = field(default_factory=dict)
+    int8_error: float | None = None
 
     @property
     def density(self) -> float:
@@ -58,55 +77,183 @@ class MatrixPlan:
         return self.kept / (self.rows * self.columns)
 
     @property
+    def sparse_milliseconds(self) -> float:
+        """Of the precision that was chosen; not a number where it was not measured."""
+        return self.milliseconds.get(Form(self.precision, "sparse"), nan)
+
+    @property
+    def dense_milliseconds(self) -> float:
+        """The same for all weights, zeros included."""
+        return self.milliseconds.get(Form(self.precision, "dense"), nan)
+
+    @property
     def reason(self) -> str:
         """The decision in words."""
-        close = self.kind == "sparse" and self.dense_milliseconds < self.sparse_milliseconds
+        chosen = self.milliseconds.get(Form(self.precision, self.kind), nan)
+        close = any(chosen / MARGIN < other < chosen for other in self.milliseconds.values())
         return (
-            f"{self.kind}: {self.density:.1%} kept, {self.sparse_milliseconds:.3f} ms sparse "
-            f"against {self.dense_milliseconds:.3f} ms dense for {MEASURED_TOKENS} tokens"
-            f"{f', less than {_MARGIN} times as fast' if close else ''}"
+            f"{self.kind}{'' if self.precision == 'float32' else f' in {self.precision}'}: "
+            f"{self.density:.1%} kept, {self._times()} for {MEASURED_TOKENS} tokens"
+            f"{f', less than {MARGIN} times as fast' if close else ''}{self._rounding()}"
         )
+
+    def _times(self) -> str:
+        own = (
+            f"{self.sparse_milliseconds:.3f} ms sparse against "
+            f"{self.dense_milliseconds:.3f} ms dense"
+        )
+        others = [
+            f"{milliseconds:.3f} ms {form.kind} in {form.precision}"
+            for form, milliseconds in self.milliseconds.items()
+            if form.precision != self.precision
+        ]
+        return ", ".join([own, *others])
+
+    def _rounding(self) -> str:
+        if self.int8_error is None:
+            return ""
+        if isnan(self.int8_error) or self.int8_error > LARGEST_ERROR:
+            return f"; int8 would round by {self.int8_error:.1%}, more than {LARGEST_ERROR:.0%}"
+        return f"; int8 rounds by {self.int8_error:.1%}" if self.precision == "int8" else ""
+
+
+class Timings:
+    """What multiplications take, measured when somebody asks and kept for alike matrices."""
+
+    def __init__(self) -> None:
+        # The least seconds so far, by form, shape and, of sparse matrices, density in half octaves.
+        self._seconds: dict[tuple[object, ...], float] = {}
+        self._chosen: dict[tuple[object, ...], Form] = {}
+
+    def best(self, tensor: Tensor, forms: Mapping[Form, Callable[[], "Matrix"]]) -> Form:
+        """The first form, or a later one that is clearly faster than all before it."""
+        key = (*forms, *_size(tensor))
+        if key not in self._chosen:
+            best, *others = forms
+            for form in others:
+                best = self._faster(tensor, best, form, forms)
+            self._chosen[key] = best
+        return self._chosen[key]
+
+    def seconds(self, tensor: Tensor, forms: Iterable[Form]) -> dict[Form, float]:
+        """What is known of forms of a matrix."""
+        known = {form: self._seconds.get(_key(tensor, form)) for form in forms}
+        return {form: seconds for form, seconds in known.items() if seconds is not None}
+
+    def _faster(
+        self,
+        tensor: Tensor,
+        first: Form,
+        second: Form,
+        make: Mapping[Form, Callable[[], "Matrix"]],
+    ) -> Form:
+        """Measures both in turns, until the difference is clear or there is none."""
+        for number, clear in enumerate(_CLEAR):
+            for form in (first, second):
+                key = _key(tensor, form)
+                if number > 0 or key not in self._seconds:
+                    seconds = _measure(make[form]())
+                    self._seconds[key] = min(seconds, self._seconds.get(key, seconds))
+            ratio = self._seconds[_key(tensor, first)] / self._seconds[_key(tensor, second)]
+            if not MARGIN / clear < ratio < MARGIN * clear:
+                break
+        return second if ratio > MARGIN else first
 
 
 class Planner:
-    """Chooses for matrices, and measures where it has not measured alike ones.
+    """Chooses how matrices run.
 
     Args:
-        arithmetic: what matrices are made ready for.
+        arithmetics: among which each matrix may choose, the most exact first.
+        timings: what is known already.
+        prefer_last: whether the last arithmetic that is exact enough is taken without a choice.
 
     Attributes:
         plans: what was chosen so far.
     """
 
-    def __init__(self, arithmetic: Arithmetic) -> None:
-        self._arithmetic = arithmetic
-        # The least seconds so far, by shape and, of sparse matrices, density in half octaves.
-        self._seconds: dict[_Key, float] = {}
-        self._chosen: dict[_Key, Kind] = {}  # by the key of the sparse matrix
+    def __init__(
+        self,
+        *arithmetics: Arithmetic,
+        timings: Timings | None = None,
+        prefer_last: bool = False,
+    ) -> None:
+        self._arithmetics = arithmetics
+        self._prefer_last = prefer_last
+        self._timings = Timings() if timings is None else timings
         self.plans: list[MatrixPlan] = []
 
-    def choose(self, name: str, tensor: Tensor) -> "Matrix":
-        """The matrix in the form that is faster, sparse where there is little between them."""
-        shape = rows, columns = matrix_shape(tensor.shape)
-        density = max(tensor.kept, 1) / (rows * columns)
-        sparse = cache(lambda: self._arithmetic.sparse(tensor))  # made where needed, and once
-        dense = cache(lambda: self._arithmetic.dense(tensor))
-        key = (*shape, round(2 * log2(density)))
-        if key not in self._chosen:
-            self._chosen[key] = self._compare(key, sparse, shape, dense)
-        kind = self._chosen[key]
-        milliseconds = (1e3 * self._seconds[one] for one in (key, shape))
-        self.plans.append(MatrixPlan(name, *shape, tensor.kept, kind, *milliseconds))
-        return sparse() if kind == "sparse" else dense()
+    def choose(self, name: str, tensor: Tensor, int8_error: float | None = None) -> "Matrix":
+        """The matrix in the form that is fastest, sparse where there is little between them.
 
-    def _compare(self, sparse_key: _Key, sparse: _Maker, dense_key: _Key, dense: _Maker) -> Kind:
-        """Measures both in turns, until the difference is clear or there is none."""
-        for number, clear in enumerate(_CLEAR):
-            for key, make in ((sparse_key, sparse), (dense_key, dense)):
-                if number > 0 or key not in self._seconds:
-                    seconds = make().seconds(MEASURED_TOKENS, _REPEATS)
-                    self._seconds[key] = min(seconds, self._seconds.get(key, seconds))
-            ratio = self._seconds[sparse_key] / self._seconds[dense_key]
-            if not _MARGIN / clear < ratio < _MARGIN * clear:
-                break
-        return "dense" if ratio > _MARGIN else "sparse"
+        Args:
+            name: of the tensor.
+            tensor: it.
+            int8_error: what rounding to int8 would cost; where that is too much, or no number,
+                int8 is not chosen beside another arithmetic.
+        """
+        makers = self._makers(tensor, int8_error)
+        form = self._timings.best(tensor, makers)
+        milliseconds = {
+            one: 1e3 * seconds for one, seconds in self._timings.seconds(tensor, makers).items()
+        }
+        rows, columns = matrix_shape(tensor.shape)
+        self.plans.append(
+            MatrixPlan(
+                name,
+                rows,
+                columns,
+                tensor.kept,
+                form.kind,
+                form.precision,
+                milliseconds,
+                int8_error,
+            )
+        )
+        return makers[form]()
+
+    def seconds(self, tensor: Tensor, int8_error: float | None = None) -> float:
+        """What one multiplication with the matrix takes, in the form that would be chosen."""
+        makers = self._makers(tensor, int8_error)
+        form = self._timings.best(tensor, makers)
+        return self._timings.seconds(tensor, [form])[form]
+
+    def _makers(
+        self, tensor: Tensor, int8_error: float | None
+    ) -> dict[Form, Callable[[], "Matrix"]]:
+        """Each form, made where it is needed, and once."""
+        makers: dict[Form, Callable[[], Matrix]] = {}
+        allowed = _exact_enough(self._arithmetics, int8_error)
+        for arithmetic in allowed[-1:] if self._prefer_last else allowed:
+            for form, make in (
+                (Form(arithmetic.precision, "sparse"), arithmetic.sparse),
+                (Form(arithmetic.precision, "dense"), arithmetic.dense),
+            ):
+                makers[form] = cache(partial(make, tensor))
+        return makers
+
+
+def _measure(matrix: "Matrix") -> float:
+    seconds = matrix.seconds(MEASURED_TOKENS, _REPEATS)
+    if seconds < _SHORT:
+        seconds = min(seconds, matrix.seconds(MEASURED_TOKENS, _REPEATS_OF_SHORT))
+    return seconds
+
+
+def _exact_enough(
+    arithmetics: Sequence[Arithmetic], int8_error: float | None
+) -> Sequence[Arithmetic]:
+    if int8_error is None or int8_error <= LARGEST_ERROR or len(arithmetics) == 1:
+        return arithmetics
+    return [one for one in arithmetics if one.precision != "int8"]
+
+
+def _size(tensor: Tensor) -> tuple[int, ...]:
+    """Shape, and density in half octaves."""
+    rows, columns = matrix_shape(tensor.shape)
+    return rows, columns, round(2 * log2(max(tensor.kept, 1) / (rows * columns)))
+
+
+def _key(tensor: Tensor, form: Form) -> tuple[object, ...]:
+    size = _size(tensor)
+    return form, *(size if form.kind == "sparse" else size[:2])

@@ -13,6 +13,8 @@ __all__ = ["RIVALS", "Rival", "Run"]
 
 RIVALS: Mapping[str, Rival] = {
     "fineprune": Fineprune("float32"),
+    "fineprune-fast": Fineprune("fast"),
+    "fineprune-int8": Fineprune("int8"),
     "fineprune-bf16": Fineprune("bf16"),
     "torch": PyTorch("float32"),
     "torch-bf16": PyTorch("bfloat16"),

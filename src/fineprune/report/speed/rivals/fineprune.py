@@ -19,7 +19,7 @@ class Fineprune(Rival):
     packages: tuple[str, ...] = ()
     runs_with: tuple[str, ...] = ()
 
-    def __init__(self, precision: Literal["float32", "bf16"]) -> None:
+    def __init__(self, precision: Literal["float32", "bf16", "int8", "fast"]) -> None:
         self._precision = precision
 
     def prepare(self, subject: Subject) -> Path:
