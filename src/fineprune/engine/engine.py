@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fineprune.engine.calls import Calls
 from fineprune.engine.config import Config
 from fineprune.engine.errors import InputError
 from fineprune.engine.matrices import Arithmetic
@@ -23,7 +24,7 @@ from fineprune.engine.threads import count_threads
 from fineprune.packing import ReadLimits, read_packed
 
 
-class Engine:
+class Engine(Calls):
     """A packed model, ready to run.
 
     Calls from several threads run side by side: each on those of the engine's threads that are
