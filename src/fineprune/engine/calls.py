@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
@@ -22,6 +23,93 @@ class Calls(ABC):
     @abstractmethod
     def task(self) -> Task:
         """What the model does with texts."""
+
+    @property
+    @abstractmethod
+    def path(self) -> Path:
+        """The file that the engine was made of."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        repo_or_path: str | Path,
+        *,
+        filename: str | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        **options: Any,
+    ) -> Self:
+        """An engine on a packed model by name.
+
+        Args:
+            repo_or_path: a packed file, a folder with one, or the name of a repository on the
+                Hugging Face hub (`user/model`).
+            filename: of the file there; without, `model.fineprune.safetensors`.
+            revision: of the repository: a branch, a tag or a commit.
+            token: for private repositories; without, the one that is saved.
+            cache_dir: in place of the cache of huggingface_hub.
+            local_files_only: whether nothing is downloaded. Offline mode (`HF_HUB_OFFLINE`) is
+                heard.
+            **options: of the engine: `threads`, `precision` and so on.
+
+        Raises:
+            HubError: there is no such file, or it cannot be had.
+            FinepruneError: as `Engine` itself.
+        """
+        from fineprune.hub import pull  # not needed by who has a file
+
+        file = pull(
+            repo_or_path,
+            filename=filename,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+        return cls(file, **options)  # type: ignore[call-arg]
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        filename: str | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        private: bool | None = None,
+        commit_message: str = "Upload a packed model",
+        create_pr: bool = False,
+    ) -> str:
+        """Uploads the engine's file, with a model card where the repository has none.
+
+        Args:
+            repo_id: name of the repository, such as `user/model`; it is created if it is not there.
+            filename: of the file there; without, `model.fineprune.safetensors`.
+            revision: branch to commit to.
+            token: of somebody who may write there; without, the one that is saved.
+            private: whether a repository that is created is private.
+            commit_message: of the commit.
+            create_pr: whether to propose the commit and not to make it.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            HubError: the file cannot be uploaded.
+        """
+        from fineprune.hub import FILENAME, push
+
+        return push(
+            self.path,
+            repo_id,
+            filename=filename or FILENAME,
+            revision=revision,
+            token=token,
+            private=private,
+            commit_message=commit_message,
+            create_pr=create_pr,
+        )
 
     # Models that embed texts.
 

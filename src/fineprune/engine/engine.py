@@ -137,6 +137,11 @@ class Engine(Calls):
         return make_task(self._source)
 
     @property
+    def path(self) -> Path:
+        """The file that the engine was made of."""
+        return self._arguments[0]
+
+    @property
     def limit(self) -> Limit:
         """The longest text in tokens, and where that number comes from.
 
