@@ -5,7 +5,6 @@ from typing import Any
 
 import yaml
 
-from fineprune.hub.files import FILENAME
 from fineprune.packing import PackedModel
 
 _TASKS = {
@@ -54,7 +53,6 @@ def model_card(packed: PackedModel, name: str, size: int) -> str:
         bytes=size,
         kept=kept,
         example=example,
-        file=FILENAME,
     )
 
 
