@@ -26,6 +26,7 @@ LAYERS = (
     "core",
     "tasks",
     "engine",
+    "hub",
     "text",
     "packing",
 )
@@ -39,6 +40,7 @@ TORCH = {"torch", "transformers", "accelerate"}
 NO_TORCH = {
     "tasks": TORCH,
     "engine": TORCH | {"datasets"},
+    "hub": TORCH | {"datasets"},
     "text": TORCH | {"datasets"},
     "packing": TORCH | {"datasets"},
 }

@@ -33,6 +33,10 @@ class UnsupportedModelError(FinepruneError):
     """A model that the engine does not know how to run."""
 
 
+class HubError(FinepruneError):
+    """A packed model cannot be had from a hub, or brought there."""
+
+
 class MissingExtraError(FinepruneError, ImportError):
     """A name needs an optional part of the installation that is not there."""
 

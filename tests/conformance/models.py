@@ -195,6 +195,7 @@ def make_pair(
     head: str,
     kind: str,
     files: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Pair:
     """A random model, packed and unpacked.
@@ -205,6 +206,7 @@ def make_pair(
         head: a key of `HEADS`.
         kind: of the tokenizer.
         files: further ones beside the model.
+        config: of the model, beside what all of these have.
         **settings: of the tokenizer.
     """
     torch.manual_seed(0)
@@ -212,7 +214,8 @@ def make_pair(
     if "roberta" in architecture:
         sizes["max_position_embeddings"] += 2
     labels = {"num_labels": 2} if head == "question" else {"id2label": LABELS}
-    model = HEADS[head].from_config(_CONFIGS[architecture](**sizes, **labels))
+    settled = {**sizes, **labels, **(config or {})}
+    model = HEADS[head].from_config(_CONFIGS[architecture](**settled))
     # So that every token tells: another one gives other logits and embeddings.
     for name, parameter in model.named_parameters():
         is_scale = name.lower().endswith("norm.weight")

@@ -1,7 +1,7 @@
 """The engine against sentence-transformers, on the unpacked folder."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fineprune.engine.errors import InputError
 from tests.conformance.models import Pair, make_pair
 from tests.conformance.texts import TEXTS
 
@@ -181,3 +182,86 @@ def test_longest_text(name: str, most: int, tokenizer: int, tmp_path: Path) -> N
     engine, expected = both(pair)
     assert_alike(engine(EVERY), expected.encode(EVERY))
     assert (engine.limit.tokens, engine.limit.source) == (most, f"max_seq_length in {name}")
+
+
+# The same words.
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        {},
+        PROMPTS,
+        {"prompts": {"document": "d: ", "passage": "p: "}},
+        {"prompts": {"passage": "p: "}, "default_prompt_name": "passage"},
+        {"prompts": {"query": "q: "}, "default_prompt_name": "query"},
+    ],
+)
+def test_queries_and_documents(prompts: dict[str, Any], tmp_path: Path) -> None:
+    others = MEAN | {"config_sentence_transformers.json": prompts}
+    pair = make_pair(tmp_path, "bert", "none", "wordpiece", files("Pooling", **others))
+    engine, expected = both(pair)
+    for name in ("encode", "encode_query", "encode_document"):
+        for options in ({}, {"prompt": "x "}, {"normalize_embeddings": True}, {"truncate_dim": 7}):
+            found = getattr(engine, name)(EVERY, **options)
+            assert_alike(found, getattr(expected, name)(EVERY, **options))
+    both_ways = {"normalize_embeddings": True, "truncate_dim": 5}
+    assert_alike(engine.encode(EVERY, **both_ways), expected.encode(EVERY, **both_ways))
+    assert_alike(engine.encode("a"), expected.encode("a"))
+    assert_alike(engine.encode(EVERY, batch_size=3), engine.encode(EVERY))
+
+
+@pytest.mark.parametrize("name", ["cosine", "dot", "euclidean", "manhattan", None])
+def test_similarity(name: str | None, tmp_path: Path) -> None:
+    others = MEAN | {"config_sentence_transformers.json": {"similarity_fn_name": name}}
+    pair = make_pair(tmp_path, "bert", "none", "wordpiece", files("Pooling", **others))
+    engine, expected = both(pair)
+    one, other = engine.encode(EVERY[:5]), engine.encode(EVERY[5:8])
+    for arrays in ((one, other), (one[0], other), (one[0], other[0])):
+        said = expected.similarity(*arrays).numpy()
+        np.testing.assert_allclose(engine.similarity(*arrays), said, rtol=1e-4, atol=1e-5)
+
+
+ACTIVATIONS = [
+    {},
+    {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}},
+    {"sbert_ce_default_activation_function": "torch.nn.modules.activation.Tanh"},
+]
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("config", ACTIVATIONS)
+def test_rerankers(config: dict[str, Any], classes: int, tmp_path: Path) -> None:
+    labels = {"id2label": {i: f"LABEL_{i}" for i in range(classes)}}
+    pair = make_pair(tmp_path, "bert", "sequence", "wordpiece", config={**config, **labels})
+    engine = pair.engine
+    expected = sentence_transformers.CrossEncoder(str(pair.folder), device="cpu")
+    pairs = [(EVERY[i], EVERY[-i]) for i in range(1, 12)]
+    said = expected.predict([list(one) for one in pairs])
+    np.testing.assert_allclose(engine.predict(pairs), said, atol=2e-5)
+    np.testing.assert_allclose(engine.predict(map(list, pairs)), said, atol=2e-5)
+    np.testing.assert_allclose(engine.predict(pairs[0]), said[0], atol=2e-5)
+    if classes > 1:
+        with pytest.raises(InputError, match="the model has 3 classes; rank needs one"):
+            engine.rank(EVERY[0], EVERY[1:4])
+        return
+    for options in ({}, {"top_k": 2}, {"return_documents": True}):
+        found = engine.rank(EVERY[0], EVERY[5:12], **options)
+        for one, other in zip(found, expected.rank(EVERY[0], EVERY[5:12], **options), strict=True):
+            assert one == other | {"score": pytest.approx(float(other["score"]), abs=2e-5)}
+
+
+def test_each_model_answers_what_it_was_made_for(tmp_path: Path) -> None:
+    labels = make_pair(tmp_path / "labels", "bert", "sequence", "wordpiece").engine
+    vectors = make_pair(tmp_path / "vectors", "bert", "none", "wordpiece").engine
+    calls: list[Callable[[], Any]] = [
+        lambda: labels.encode("a"),
+        lambda: labels.similarity([1.0], [1.0]),
+        lambda: vectors.predict([("a", "b")]),
+        lambda: vectors.encode("a", prompt_name="poem"),
+        lambda: vectors.similarity([[1.0]], [[1.0, 2.0]]),
+        lambda: vectors.encode(["a", 3]),  # type: ignore[list-item]
+    ]
+    for call in calls:
+        with pytest.raises(InputError):
+            call()

@@ -1,5 +1,6 @@
 """What people bring along to a trainer works as it does without pruning."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -395,6 +396,7 @@ def test_the_trainer_of_sentence_transformers(tmp_path: Path) -> None:
     library = pytest.importorskip(
         "sentence_transformers", reason="sentence-transformers is not installed"
     )
+    losses = importlib.import_module("sentence_transformers.sentence_transformer.losses")
 
     class SentencePruner(FinePruningMixin, library.SentenceTransformerTrainer):  # type: ignore[misc, name-defined]
         pass
@@ -411,7 +413,7 @@ def test_the_trainer_of_sentence_transformers(tmp_path: Path) -> None:
             per_device_train_batch_size=4, use_cpu=True,
         ),
         train_dataset=datasets.Dataset.from_dict(pairs),
-        loss=library.losses.MultipleNegativesRankingLoss(model),
+        loss=losses.MultipleNegativesRankingLoss(model),
         schedule=SCHEDULE,
     )  # fmt: skip
     trainer.train()

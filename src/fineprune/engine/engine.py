@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fineprune.engine.calls import Calls
 from fineprune.engine.config import Config
 from fineprune.engine.errors import InputError
 from fineprune.engine.model import MOST_TOKENS, build_model
@@ -22,7 +23,7 @@ from fineprune.engine.threads import count_threads
 from fineprune.packing import ReadLimits, read_packed
 
 
-class Engine:
+class Engine(Calls):
     """A packed model, ready to run.
 
     Calls from several threads run side by side: each on those of the engine's threads that are
@@ -139,6 +140,11 @@ class Engine:
     def task(self) -> Task:
         """What the model does with texts; made on first use, because tokenizers load slowly."""
         return make_task(self._source)
+
+    @property
+    def path(self) -> Path:
+        """The file that the engine was made of."""
+        return self._arguments[0]
 
     @property
     def limit(self) -> Limit:

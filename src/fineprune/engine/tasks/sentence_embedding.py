@@ -1,15 +1,14 @@
 """A vector for each text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from rich.progress import track
 
 from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
 from fineprune.engine.heads.sentence_embedding import normalized
-from fineprune.engine.tasks.task import Task, TaskSource, as_list, positive
+from fineprune.engine.tasks.task import Task, TaskSource, as_list, in_batches, positive
 from fineprune.engine.tasks.text import TextModel, check_text
 from fineprune.text.prompts import Prompts
 from fineprune.wording import listed, quoted
@@ -69,9 +68,8 @@ class SentenceEmbedding(Task):
             check_text(text)
         before = self._prompt(prompt_name, prompt)
         size = positive("batch_size", batch_size)
-        parts = [batch[start : start + size] for start in range(0, len(batch), size)]
-        shown = _shown(parts) if show_progress_bar else parts
-        embeddings = np.concatenate([self._embed([before + text for text in one]) for one in shown])
+        parts = in_batches(batch, size, show=show_progress_bar)
+        embeddings = np.concatenate([self._embed([before + text for text in one]) for one in parts])
         if truncate_dim is not None:
             embeddings = embeddings[:, : positive("truncate_dim", truncate_dim)]
         if normalize_embeddings:
@@ -93,9 +91,3 @@ class SentenceEmbedding(Task):
                 f"there is no prompt {quoted(name)}; the model has {listed(self.prompts.texts)}"
             )
         return self.prompts.texts[name]
-
-
-def _shown(parts: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
-    from rich.console import Console
-
-    yield from track(parts, description="texts", console=Console(stderr=True))

@@ -1,7 +1,7 @@
 """What a model does with texts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,3 +89,25 @@ def positive(name: str, value: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name} is {value!r}; expected a whole number of at least 1")
     return value
+
+
+def in_batches(inputs: Sequence[Any], size: int, *, show: bool) -> Iterator[Sequence[Any]]:
+    """Parts of the inputs, in their order.
+
+    Args:
+        inputs: any number of them.
+        size: of a part.
+        show: whether to show on standard error how many are done.
+    """
+    parts = [inputs[start : start + size] for start in range(0, len(inputs), size)]
+    if not show:
+        yield from parts
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("texts", total=len(inputs))
+        for part in parts:
+            yield part
+            progress.advance(bar, len(part))
