@@ -2,5 +2,6 @@
 
 from fineprune.engine.engine import Engine
 from fineprune.engine.plan import MatrixPlan
+from fineprune.engine.precision import SlowPrecisionWarning
 
-__all__ = ["Engine", "MatrixPlan"]
+__all__ = ["Engine", "MatrixPlan", "SlowPrecisionWarning"]
