@@ -124,19 +124,19 @@ def make_workspace(folder: Path) -> Workspace:
 
 def bert_config(dropout: float = 0.0, **changes: Any) -> BertConfig:
     """Two layers of 16 units."""
-    return BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=32,
-        pad_token_id=1,
-        initializer_range=0.2,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
-        **changes,
-    )
+    sizes = {
+        "vocab_size": len(WORDS),
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 24,
+        "max_position_embeddings": 32,
+        "pad_token_id": 1,
+        "initializer_range": 0.2,
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
+    }
+    return BertConfig(**{**sizes, **changes})
 
 
 def make_model(kind: Kind = "classification", dropout: float = 0.0) -> PreTrainedModel:

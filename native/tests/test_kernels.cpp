@@ -30,6 +30,40 @@ void fill(std::mt19937& random, HostileBuffer<Element>& buffer, std::size_t size
   for (std::size_t i = 0; i < size; ++i) put(uniform(random), buffer[i]);
 }
 
+/// What a linear writes and adds, between guards.
+template <class State>
+struct Outputs {
+  Outputs(std::mt19937& random, std::size_t size)
+      : residual(size), partial(size), wide(size), narrow(size) {
+    fill(random, residual, size);
+  }
+
+  Epilogue<State> of(const std::vector<float>& bias, Activation activation) {
+    return {.bias = bias.data(),
+            .activation = activation,
+            .residual = residual.data(),
+            .partial = partial.data(),
+            .wide = wide.data(),
+            .narrow = narrow.data()};
+  }
+
+  /// Both outputs at a place, without the residual, to what sums of that size allow.
+  void check(std::size_t place, double without_residual, double size, const std::string& what) {
+    const double expected = without_residual + residual[place];
+    const double exact = sizeof(State) == sizeof(float) ? 3e-6 : 1e-4;
+    expect_close(wide[place], expected, exact * size, what + " wide");
+    expect_close(widen(narrow[place]), expected, tolerance<State> * size, what + " narrow");
+  }
+
+  void check_guards(const std::string& what) {
+    expect(wide.guards_hold() && narrow.guards_hold() && partial.guards_hold(),
+           what + " guards");
+  }
+
+  HostileBuffer<float> residual, partial, wide;
+  HostileBuffer<State> narrow;
+};
+
 /// One matrix on one tile, with everything that an epilogue can do, by a team of `parts`.
 template <class Arithmetic>
 void test_linear(std::mt19937& random, const Kernels<Arithmetic>& kernels, const RandomMatrix& matrix,
@@ -47,18 +81,10 @@ void test_linear(std::mt19937& random, const Kernels<Arithmetic>& kernels, const
       make_matrix(kernels, kind, matrix.rows, matrix.columns, weights, scales);
 
   HostileBuffer<State> input(static_cast<std::size_t>(matrix.columns) * width);
-  HostileBuffer<float> residual(rows * width), partial(rows * width), wide(rows * width);
-  HostileBuffer<State> narrow(rows * width);
+  Outputs<State> outputs(random, rows * width);
   fill(random, input, static_cast<std::size_t>(matrix.columns) * width);
-  fill(random, residual, rows * width);
   for (int part = 0; part < parts; ++part)
-    linear->apply(linear->share(part, parts), width, {input.data()},
-                  {.bias = bias.data(),
-                   .activation = activation,
-                   .residual = residual.data(),
-                   .partial = partial.data(),
-                   .wide = wide.data(),
-                   .narrow = narrow.data()});
+    linear->apply(linear->share(part, parts), width, {input.data()}, outputs.of(bias, activation));
 
   for (std::size_t row = 0; row < rows; ++row)
     for (int lane = 0; lane < width; ++lane) {
@@ -71,13 +97,9 @@ void test_linear(std::mt19937& random, const Kernels<Arithmetic>& kernels, const
         size += std::abs(product);
       }
       const std::size_t place = row * width + lane;
-      const double expected =
-          activate(activation, sum * scales[row] + bias[row]) + residual[place];
-      const double exact = sizeof(State) == sizeof(float) ? 3e-6 : 1e-4;
-      expect_close(wide[place], expected, exact * size, what + " wide");
-      expect_close(widen(narrow[place]), expected, tolerance<State> * size, what + " narrow");
+      outputs.check(place, activate(activation, sum * scales[row] + bias[row]), size, what);
     }
-  expect(wide.guards_hold() && narrow.guards_hold() && partial.guards_hold(), what + " guards");
+  outputs.check_guards(what);
 }
 
 /// The same on codes: products of codes are exact, whatever the instruction set.
@@ -98,10 +120,8 @@ void test_linear(std::mt19937& random, const Kernels<Int8<State>>& kernels,
   const std::size_t size = static_cast<std::size_t>(matrix.columns) * width;
   HostileBuffer<float> numbers(size), steps(width), lows(width);
   HostileBuffer<std::uint8_t> codes(size);
-  HostileBuffer<float> residual(rows * width), partial(rows * width), wide(rows * width);
-  HostileBuffer<State> narrow(rows * width);
+  Outputs<State> outputs(random, rows * width);
   fill(random, numbers, size);
-  fill(random, residual, rows * width);
   kernels.own.quantize_floats({.numbers = numbers.data(),
                                .features = matrix.columns,
                                .width = width,
@@ -110,13 +130,7 @@ void test_linear(std::mt19937& random, const Kernels<Int8<State>>& kernels,
                                .lows = lows.data()});
   for (int part = 0; part < parts; ++part)
     linear->apply(linear->share(part, parts), width,
-                  {nullptr, codes.data(), steps.data(), lows.data()},
-                  {.bias = bias.data(),
-                   .activation = activation,
-                   .residual = residual.data(),
-                   .partial = partial.data(),
-                   .wide = wide.data(),
-                   .narrow = narrow.data()});
+                  {nullptr, codes.data(), steps.data(), lows.data()}, outputs.of(bias, activation));
 
   for (int lane = 0; lane < width; ++lane) {
     std::vector<float> column(matrix.columns);
@@ -136,14 +150,11 @@ void test_linear(std::mt19937& random, const Kernels<Int8<State>>& kernels,
       const double products = scale * steps[lane] * static_cast<double>(sum);
       const double rest = scale * *low * static_cast<double>(sum_of_weights);
       const std::size_t place = row * width + lane;
-      const double expected = activate(activation, products + rest + bias[row]) + residual[place];
-      const double most = 1.0 + std::abs(products) + std::abs(rest);
-      const double exact = sizeof(State) == sizeof(float) ? 3e-6 : 1e-4;
-      expect_close(wide[place], expected, exact * most, what + " wide");
-      expect_close(widen(narrow[place]), expected, tolerance<State> * most, what + " narrow");
+      outputs.check(place, activate(activation, products + rest + bias[row]),
+                     1.0 + std::abs(products) + std::abs(rest), what);
     }
   }
-  expect(wide.guards_hold() && narrow.guards_hold() && partial.guards_hold(), what + " guards");
+  outputs.check_guards(what);
   expect(codes.guards_hold() && steps.guards_hold() && lows.guards_hold(), what + " code guards");
 }
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from fineprune import Engine, pack, read_packed, unpack
 from fineprune.text.fast import FastTokenizer
 from tests.conformance.texts import CORPUS
+from tests.engine.zoo import CLASSES, initial
 
 POSITIONS = 48
 _VOCABULARY = 420
@@ -123,31 +124,6 @@ def tokenizer_files(kind: str, **settings: Any) -> dict[str, str]:
     return {"tokenizer.json": _FILES[kind], "tokenizer_config.json": json.dumps(written)}
 
 
-_SIZES: dict[str, Any] = {
-    "vocab_size": _VOCABULARY,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 40,
-    "max_position_embeddings": POSITIONS,
-    "pad_token_id": 1,
-}
-_CONFIGS: dict[str, Any] = {
-    "bert": transformers.BertConfig,
-    "electra": lambda **sizes: transformers.ElectraConfig(embedding_size=16, **sizes),
-    "roberta": transformers.RobertaConfig,
-    "xlm-roberta": transformers.XLMRobertaConfig,
-    "distilbert": lambda **sizes: transformers.DistilBertConfig(
-        dim=24, n_layers=2, n_heads=2, hidden_dim=40, **sizes
-    ),
-}
-HEADS: Mapping[str, Any] = {
-    "sequence": transformers.AutoModelForSequenceClassification,
-    "token": transformers.AutoModelForTokenClassification,
-    "question": transformers.AutoModelForQuestionAnswering,
-    "none": transformers.AutoModel,
-}
-ARCHITECTURES = tuple(_CONFIGS)
 LABELS = {0: "O", 1: "B-PER", 2: "I-PER"}
 
 
@@ -158,7 +134,7 @@ class Pair:
     Attributes:
         file: packed.
         folder: unpacked.
-        head: a key of `HEADS`.
+        head: one of `HEADS`.
     """
 
     file: Path
@@ -177,7 +153,7 @@ class Pair:
 
     @cached_property
     def model(self) -> Any:
-        return HEADS[self.head].from_pretrained(self.folder).eval()
+        return CLASSES[self.head].from_pretrained(self.folder).eval()
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -202,20 +178,16 @@ def make_pair(
 
     Args:
         folder: to work in.
-        architecture: a key of `_CONFIGS`.
-        head: a key of `HEADS`.
+        architecture: one of `ARCHITECTURES`.
+        head: one of `HEADS`.
         kind: of the tokenizer.
         files: further ones beside the model.
         config: of the model, beside what all of these have.
         **settings: of the tokenizer.
     """
-    torch.manual_seed(0)
-    sizes = dict(_SIZES)
-    if "roberta" in architecture:
-        sizes["max_position_embeddings"] += 2
-    labels = {"num_labels": 2} if head == "question" else {"id2label": LABELS}
-    settled = {**sizes, **labels, **(config or {})}
-    model = HEADS[head].from_config(_CONFIGS[architecture](**settled))
+    sizes = {"vocab_size": _VOCABULARY, "max_position_embeddings": POSITIONS}
+    labels = {} if head == "question" else {"id2label": LABELS}
+    model = initial(architecture, head, **{**sizes, **labels, **(config or {})})
     # So that every token tells: another one gives other logits and embeddings.
     for name, parameter in model.named_parameters():
         is_scale = name.lower().endswith("norm.weight")

@@ -9,8 +9,9 @@ import torch
 
 from fineprune.text.characters import without_surrogates
 from fineprune.text.fast import Cut
-from tests.conformance.models import ARCHITECTURES, HEADS, KINDS, LABELS, Pair, make_pair
+from tests.conformance.models import KINDS, LABELS, Pair, make_pair
 from tests.conformance.texts import REFUSED, TEXTS
+from tests.engine.zoo import ARCHITECTURES, HEADS
 
 Inputs = str | tuple[str, str]
 

@@ -12,10 +12,11 @@ import transformers
 from fineprune import Engine, pack
 from fineprune.errors import UnsupportedModelError
 from fineprune.pruning.finalize import finalize_folder
-from fineprune.training.evaluate import Evaluation, evaluate
+from fineprune.tasks.base import Evaluation
+from fineprune.training.evaluate import evaluate
 from fineprune.training.recipe import Recipe, parse_recipe
 from fineprune.training.run import run
-from tests.workspace import LABELS, Workspace, make_tokenizer, workspace
+from tests.workspace import LABELS, Workspace, bert_config, make_tokenizer, workspace
 
 __all__ = ["workspace"]
 
@@ -42,16 +43,7 @@ def served(
 def encoder(folder: Path, tokenizer: Any) -> str:
     """The encoder of workspaces with another tokenizer."""
     torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=40,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=32,
-        pad_token_id=1,
-        initializer_range=0.5,
-    )
+    config = bert_config(0.1, vocab_size=40, initializer_range=0.5)
     transformers.BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from fineprune import Engine, SparseTensor
@@ -17,10 +16,9 @@ from fineprune.engine.native import beside_int8, choose_instruction_set
 from fineprune.engine.precision import LinearTensor, ModelPlan, SlowPrecisionWarning
 from fineprune.engine.rounding import LARGEST_ERROR, int8_error
 from fineprune.packing import Scales
-from tests.engine.test_native_matrix import to_dense, to_sparse
+from tests.engine.test_native_matrix import INSTRUCTION_SETS, of_any_size, to_dense, to_sparse
 from tests.engine.zoo import ARCHITECTURES, HEADS, build, save_packed
 
-INSTRUCTION_SETS = _native.instruction_sets()
 Floats = NDArray[np.float32]
 
 
@@ -41,13 +39,7 @@ def random_codes(seed: int, rows: int, columns: int, density: float) -> NDArray[
 @pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
 @pytest.mark.parametrize("make", [to_sparse, to_dense])
 @settings(deadline=None, max_examples=25)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    rows=st.integers(1, 150),
-    columns=st.integers(1, 900),
-    tokens=st.integers(1, 140),
-    density=st.sampled_from([0.0, 0.01, 0.06, 0.5, 1.0]),
-)
+@of_any_size
 def test_products_are_those_of_integers(
     make: Callable[..., _native.Matrix],
     instruction_set: str,

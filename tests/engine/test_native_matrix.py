@@ -49,6 +49,14 @@ def to_dense(
     )
 
 
+of_any_size = given(
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.integers(1, 150),
+    columns=st.integers(1, 900),
+    tokens=st.integers(1, 140),
+    density=st.sampled_from([0.0, 0.01, 0.06, 0.5, 1.0]),
+)
+
 MAKERS: list[Callable[..., _native.Matrix]] = [to_sparse, to_dense]
 
 
@@ -62,13 +70,7 @@ def random_weight(
 @pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
 @pytest.mark.parametrize("make", MAKERS)
 @settings(deadline=None, max_examples=25)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    rows=st.integers(1, 150),
-    columns=st.integers(1, 900),
-    tokens=st.integers(1, 140),
-    density=st.sampled_from([0.0, 0.01, 0.06, 0.5, 1.0]),
-)
+@of_any_size
 def test_product_is_that_of_float64(
     make: Callable[..., _native.Matrix],
     instruction_set: str,

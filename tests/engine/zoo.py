@@ -35,14 +35,14 @@ _CONFIGS: dict[str, Any] = {
         dim=24, n_layers=2, n_heads=2, hidden_dim=40, **sizes
     ),
 }
-_CLASSES: dict[str, Any] = {
+CLASSES: dict[str, Any] = {
     "sequence": transformers.AutoModelForSequenceClassification,
     "token": transformers.AutoModelForTokenClassification,
     "question": transformers.AutoModelForQuestionAnswering,
     "none": transformers.AutoModel,
 }
 ARCHITECTURES = tuple(_CONFIGS)
-HEADS = tuple(_CLASSES)
+HEADS = tuple(CLASSES)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Packed:
 
     Attributes:
         file: it.
-        head: a key of `_CLASSES`.
+        head: a key of `CLASSES`.
     """
 
     file: Path
@@ -62,7 +62,7 @@ class Packed:
         """The model of transformers with the weights that are in the file."""
         folder = self.file.with_suffix(".unpacked")
         unpack(self.file, folder)
-        return _CLASSES[self.head].from_pretrained(folder).eval()
+        return CLASSES[self.head].from_pretrained(folder).eval()
 
     def expected(self, **arrays: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """What that says to arrays; the same keys as `Engine.run`, but for embeddings."""
@@ -72,13 +72,19 @@ class Packed:
         return {name: said[name].numpy() for name in names if name in said}
 
 
-def build(architecture: str, head: str, density: float = 0.3, **changes: Any) -> Any:
-    """A random model with so much of its layers kept; no parameter is zero or one elsewhere."""
+def initial(architecture: str, head: str, **changes: Any) -> Any:
+    """A model as it is before training, its config changed."""
     torch.manual_seed(0)
-    sizes = {**_SIZES, "num_labels": 2 if head == "question" else 3, **changes}
+    labels = {} if "id2label" in changes else {"num_labels": 2 if head == "question" else 3}
+    sizes = {**_SIZES, **labels, **changes}
     if "roberta" in architecture:
         sizes["max_position_embeddings"] += 2  # the first token has position pad + 1
-    model = _CLASSES[head].from_config(_CONFIGS[architecture](**sizes)).eval()
+    return CLASSES[head].from_config(_CONFIGS[architecture](**sizes)).eval()
+
+
+def build(architecture: str, head: str, density: float = 0.3, **changes: Any) -> Any:
+    """A random model with so much of its layers kept; no parameter is zero or one elsewhere."""
+    model = initial(architecture, head, **changes)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3)
     for linear in in_blocks(model).values():

@@ -9,7 +9,8 @@ import yaml
 
 from fineprune import pack
 from fineprune.errors import CheckpointError, DataError, RecipeError
-from fineprune.report.accuracy import Accuracy, accuracy_in_engine
+from fineprune.report.accuracy import accuracy_in_engine
+from fineprune.tasks.base import Evaluation
 from fineprune.tasks.recipe_file import read_task
 from fineprune.training.evaluate import evaluate
 from fineprune.training.recipe import parse_recipe
@@ -31,7 +32,7 @@ def written(values: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def in_engine(file: Path, values: dict[str, Any], folder: Path, **options: Any) -> Accuracy:
+def in_engine(file: Path, values: dict[str, Any], folder: Path, **options: Any) -> Evaluation:
     return accuracy_in_engine(file, read_task(written(values, folder)), threads=1, **options)
 
 

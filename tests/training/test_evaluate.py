@@ -9,7 +9,8 @@ from transformers import BertForMaskedLM
 
 from fineprune.errors import CheckpointError, DataError, RecipeError
 from fineprune.pruning.finalize import finalize_folder
-from fineprune.training.evaluate import evaluate, split_named
+from fineprune.tasks.base import split_named
+from fineprune.training.evaluate import evaluate
 from fineprune.training.recipe import parse_recipe
 from fineprune.training.run import run
 from tests.workspace import (

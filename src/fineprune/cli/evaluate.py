@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,10 @@ from fineprune.cli.printing import note, print_json, print_table
 from fineprune.errors import RecipeError
 from fineprune.extras import needs
 from fineprune.files import write_json
+
+if TYPE_CHECKING:
+    from fineprune.engine.native import Precision
+    from fineprune.tasks.base import Evaluation
 
 
 def evaluate(
@@ -74,9 +78,9 @@ def _in_engine(
     recipe: Path,
     overrides: Sequence[str],
     split: str,
-    precision: Any,
+    precision: "Precision",
     threads: int | None,
-) -> Any:
+) -> "Evaluation":
     with needs("tasks", "fineprune evaluate --engine"):
         from fineprune.report.accuracy import accuracy_in_engine
         from fineprune.tasks.base import split_named
@@ -86,12 +90,13 @@ def _in_engine(
     return accuracy_in_engine(model, settings, split=chosen, precision=precision, threads=threads)
 
 
-def _in_pytorch(model: Path, recipe: Path, overrides: Sequence[str], split: str) -> Any:
+def _in_pytorch(model: Path, recipe: Path, overrides: Sequence[str], split: str) -> "Evaluation":
     with needs("train", "fineprune evaluate"):
         from fineprune.pruning.model_folder import model_folder
+        from fineprune.tasks.base import split_named
         from fineprune.training import evaluate as evaluation
         from fineprune.training.recipe import read_recipe
 
-    settings, chosen = read_recipe(recipe, overrides), evaluation.split_named(split)
+    settings, chosen = read_recipe(recipe, overrides), split_named(split)
     with model_folder(model) as folder:
         return evaluation.evaluate(folder, settings, split=chosen)

@@ -6,11 +6,8 @@ from typing import Any
 from fineprune.engine.architectures import ARCHITECTURES, Architecture
 from fineprune.engine.config import Config
 from fineprune.engine.errors import UnsupportedModelError
-from fineprune.packing.modules import MODULES
+from fineprune.packing.modules import MODULES, PRETRAINING
 from fineprune.wording import listed, quoted
-
-# Classes of pretraining, whose head nobody needs who only wants the encoder.
-_PRETRAINING = ("ForMaskedLM", "ForPreTraining")
 
 
 def architecture_of(config: Config) -> Architecture:
@@ -44,7 +41,7 @@ def class_to_run(config: Config, tensors: Iterable[str], files: Mapping[str, Any
     if name in architecture.heads:
         return name
     of_encoder = (architecture.prefix, *architecture.roots)
-    if name.endswith(_PRETRAINING) and (
+    if name.endswith(PRETRAINING) and (
         MODULES in files or all(tensor.startswith(of_encoder) for tensor in tensors)
     ):
         return architecture.base

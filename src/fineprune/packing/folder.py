@@ -19,6 +19,7 @@ from fineprune.packing.container import header_bytes
 from fineprune.packing.header import KINDS
 from fineprune.packing.modules import (
     MODULES,
+    PRETRAINING,
     WEIGHTS,
     Module,
     read_dense,
@@ -61,9 +62,6 @@ _SAFETENSORS_TYPES: Mapping[np.dtype[Any], str] = {
     np.dtype(np.int32): "I32",
     np.dtype(np.int64): "I64",
 }
-
-_WITHOUT_HEAD = ("ForMaskedLM", "ForPreTraining")
-"""How classes end whose head is of no use for embeddings, besides those that have none."""
 
 # What names of tensors and keys of the config hold while masks are still attached: our own
 # parametrizations, and the original code's scores.
@@ -122,7 +120,7 @@ def makes_embeddings(config: Mapping[str, Any]) -> bool:
     """Whether a model has no head, or one that those who embed texts do not use."""
     names = config.get("architectures")
     name = names[0] if isinstance(names, list) and names else None
-    return isinstance(name, str) and ("For" not in name or name.endswith(_WITHOUT_HEAD))
+    return isinstance(name, str) and ("For" not in name or name.endswith(PRETRAINING))
 
 
 def _modules(

@@ -10,6 +10,9 @@ from fineprune.errors import UnsupportedModelError
 from fineprune.wording import listed, quoted
 
 MODULES = "modules.json"
+PRETRAINING = ("ForMaskedLM", "ForPreTraining")
+"""How classes of pretraining end, whose head nobody needs who wants the encoder."""
+
 WEIGHTS = "model.safetensors"
 
 _LIBRARY = "sentence_transformers."
@@ -202,9 +205,18 @@ def read_config(files: Mapping[str, bytes], path: str) -> dict[str, Any]:
     """
     if path not in files:
         raise UnsupportedModelError(f"{MODULES} names {quoted(path)}, which is missing")
-    content = read_json(files, path)
+    return read_object(files, path)
+
+
+def read_object(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    """Content of an attached file that holds a JSON object.
+
+    Raises:
+        UnsupportedModelError: it holds something else.
+    """
+    content = read_json(files, name)
     if not isinstance(content, dict):
-        raise UnsupportedModelError(f"{path} beside the model is no JSON object")
+        raise UnsupportedModelError(f"{quoted(name)} beside the model is no JSON object")
     return content
 
 

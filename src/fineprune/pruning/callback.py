@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from fineprune.pruning.pruner import Pruner
 from fineprune.pruning.schedule import PruningSchedule
+from fineprune.pruning.stages import Stage, stages_of
 
 
 @final
@@ -28,6 +29,7 @@ class PruningCallback(TrainerCallback):
             scores before each step of the optimizer.
 
     Attributes:
+        densities: as given.
         pruner: what moves masks and penalty; None before training.
     """
 
@@ -42,10 +44,18 @@ class PruningCallback(TrainerCallback):
     ) -> None:
         self.pruner: Pruner | None = None
         self._schedules = (schedule or PruningSchedule(), penalty_schedule)
-        self._densities = tuple(densities)
+        self.densities = tuple(densities)
         self._freeze_after = freeze_after
         self._penalty_in_loss = penalty_in_loss
         self._was_final = False
+
+    def stages(self, total_steps: int) -> list[Stage]:
+        """The stages of a run of so many steps, one for each density.
+
+        Raises:
+            TrainingError: one of them ends before its warm-ups do.
+        """
+        return stages_of(self._schedules[0], total_steps, len(self.densities) or 1)
 
     @override
     def on_train_begin(
@@ -58,7 +68,7 @@ class PruningCallback(TrainerCallback):
             total_steps=state.max_steps,
             schedule=schedule,
             penalty_schedule=penalty_schedule,
-            densities=self._densities,
+            densities=self.densities,
             freeze_after=self._freeze_after,
             step=state.global_step,
         )

@@ -15,6 +15,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from fineprune.errors import CheckpointError
+from fineprune.packing.modules import PRETRAINING
 from fineprune.pruning.attach import attach
 from fineprune.pruning.attach_note import CONFIG_KEY, AttachNote
 from fineprune.pruning.masks import Masks
@@ -25,7 +26,6 @@ from fineprune.pruning.saving import ORIGINAL, is_plain_twin
 
 _KEPT = ".parametrizations.weight.0.kept"
 _MOMENT = ".parametrizations.weight.0.second_moment"
-_PRETRAINING = ("ForMaskedLM", "ForPreTraining")
 
 
 def load_model(
@@ -114,7 +114,7 @@ def load_plain(folder: Path, config: Mapping[str, Any]) -> PreTrainedModel:
     """
     cls = model_class(config, folder)
     model, report = _load(cls, folder)
-    if cls.__name__.endswith(_PRETRAINING) and report.lacks_all_but(f"{cls.base_model_prefix}."):
+    if cls.__name__.endswith(PRETRAINING) and report.lacks_all_but(f"{cls.base_model_prefix}."):
         encoder = cast(type[PreTrainedModel], type(model.base_model))
         model, report = _load(encoder, folder)
         if report.missing and all(name.startswith("pooler.") for name in report.missing):

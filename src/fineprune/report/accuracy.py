@@ -1,29 +1,27 @@
 """How well a packed file does on a recipe's task, in the engine: no PyTorch."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.engine import Engine
+from fineprune.engine import Engine, MatrixPlan
 from fineprune.engine.config import Config
 from fineprune.engine.native import Precision
 from fineprune.errors import CheckpointError
 from fineprune.packing import PackedModel, read_packed
 from fineprune.packing.quantize import Role
 from fineprune.tasks.base import (
+    Evaluation,
     EvaluationSet,
     Head,
     Logits,
     Split,
-    predictions_of_sets,
-    score_sets,
+    evaluation_of,
 )
-from fineprune.tasks.heads import are_named, require_same_labels
+from fineprune.tasks.heads import named_classes, require_same_labels
 from fineprune.tasks.registry import TaskSettings, load_task
 from fineprune.text.fast import FastTokenizer
 from fineprune.text.settings import TOKENIZER
@@ -41,25 +39,6 @@ _CLASSES = {
 }
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """Metrics of a packed file on one split.
-
-    Attributes:
-        metrics: by name; sets of a task that has several are told apart by a prefix.
-        examples: how many examples they were computed on.
-        density: kept over all weights of the matrices in layers.
-        predictions: what the model answered, JSON-serialisable.
-        notes: one line for each thing that was dropped or looks wrong in the data.
-    """
-
-    metrics: dict[str, float]
-    examples: int
-    density: float
-    predictions: Any
-    notes: tuple[str, ...]
-
-
 def accuracy_in_engine(
     file: Path,
     task_settings: TaskSettings,
@@ -67,7 +46,7 @@ def accuracy_in_engine(
     split: Split = "validation",
     precision: Precision = "float32",
     threads: int | None = None,
-) -> Accuracy:
+) -> Evaluation:
     """Evaluates a packed file on a recipe's task, as `evaluate` does in PyTorch.
 
     Args:
@@ -80,22 +59,15 @@ def accuracy_in_engine(
     Raises:
         FinepruneError: the file cannot be run, the data cannot be read, or they do not fit.
     """
-    packed = read_packed(file)
+    packed = read_packed(file, tensors=())  # the engine reads the others
     labels = _labels(packed)
-    named = [labels[place] for place in sorted(labels)] if are_named(labels) else []
-    task = load_task(task_settings, only=split, labels=named)
+    task = load_task(task_settings, only=split, labels=named_classes(labels))
     _require_head(packed, task.head, labels, file)
     sets = task.evaluation_sets(_tokenizer(packed, file), split)
     engine = Engine(file, threads=threads, precision=precision)
     logits = [_logits(engine, one, _OUTPUTS[task.head.auto_model]) for one in sets]
     _require_outputs(logits[0], task.head, file)
-    return Accuracy(
-        metrics=score_sets(sets, logits),
-        examples=sum(one.examples for one in sets),
-        density=_density(packed),
-        predictions=predictions_of_sets(sets, logits),
-        notes=task.notes,
-    )
+    return evaluation_of(sets, logits, density=_density(engine.plan()), notes=task.notes)
 
 
 def _labels(packed: PackedModel) -> dict[int, str]:
@@ -133,14 +105,10 @@ def _tokenizer(packed: PackedModel, file: Path) -> FastTokenizer:
     return FastTokenizer.read(packed.attachments, packed.config.get("model_type"))
 
 
-def _density(packed: PackedModel) -> float:
-    in_layers = [
-        tensor
-        for name, tensor in packed.tensors.items()
-        if Role.of(name, tensor.shape) is Role.LAYER
-    ]
-    total = sum(prod(tensor.shape) for tensor in in_layers)
-    return sum(tensor.kept for tensor in in_layers) / total if total else 1.0
+def _density(plan: Sequence[MatrixPlan]) -> float:
+    in_layers = [one for one in plan if Role.of(one.name, (one.rows, one.columns)) is Role.LAYER]
+    total = sum(one.rows * one.columns for one in in_layers)
+    return sum(one.kept for one in in_layers) / total if total else 1.0
 
 
 def _logits(engine: Engine, one: EvaluationSet, names: tuple[str, ...]) -> Logits:

@@ -93,6 +93,49 @@ def predictions_of_sets(sets: Sequence[EvaluationSet], logits: Sequence[Logits])
     return answers[""] if answers.keys() == {""} else answers
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of a model on one split.
+
+    Attributes:
+        metrics: by name; sets of a task that has several are told apart by a prefix.
+        examples: how many examples they were computed on.
+        density: kept over prunable weights; of a packed file, over those of the matrices in layers.
+        predictions: what the model answered, JSON-serialisable.
+        notes: one line for each thing that was dropped or looks wrong in the data.
+    """
+
+    metrics: Metrics
+    examples: int
+    density: float
+    predictions: Any
+    notes: tuple[str, ...] = ()
+
+
+def evaluation_of(
+    sets: Sequence[EvaluationSet],
+    logits: Sequence[Logits],
+    *,
+    density: float,
+    notes: tuple[str, ...],
+) -> Evaluation:
+    """What a model's logits over the sets of a split come to.
+
+    Args:
+        sets: the sets.
+        logits: of each of them.
+        density: of the model.
+        notes: of the task.
+    """
+    return Evaluation(
+        metrics=score_sets(sets, logits),
+        examples=sum(one.examples for one in sets),
+        density=density,
+        predictions=predictions_of_sets(sets, logits),
+        notes=notes,
+    )
+
+
 class Task(ABC):
     """A task with its raw data loaded and checked; made by `load_task`.
 

@@ -14,6 +14,15 @@ def are_named(labels: Mapping[int, str]) -> bool:
     return not all(map(_PLACEHOLDER.fullmatch, labels.values()))
 
 
+def named_classes(labels: Mapping[int, str]) -> list[str]:
+    """The names of a model's classes in their order; none where nobody named them.
+
+    Args:
+        labels: `id2label` of the model's config.
+    """
+    return [labels[place] for place in sorted(labels)] if are_named(labels) else []
+
+
 def require_same_labels(task: Mapping[int, str], model: Mapping[int, str], whose: str) -> None:
     """Compares the classes of a task with those of a model's config (`id2label` of both).
 

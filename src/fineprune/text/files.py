@@ -1,10 +1,10 @@
 """The small files beside a model, which may hold anything."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from fineprune.errors import UnsupportedModelError
+from fineprune.packing import modules
 from fineprune.wording import quoted
 
 Files = Mapping[str, bytes]
@@ -17,15 +17,7 @@ def read_object(files: Files, name: str) -> dict[str, Any]:
     Raises:
         UnsupportedModelError: it is something else.
     """
-    if name not in files:
-        return {}
-    try:
-        content = json.loads(files[name])
-    except (ValueError, RecursionError) as error:
-        raise UnsupportedModelError(f"{quoted(name)} beside the model is no JSON") from error
-    if not isinstance(content, dict):
-        raise UnsupportedModelError(f"{quoted(name)} beside the model is no JSON object")
-    return content
+    return modules.read_object(files, name) if name in files else {}
 
 
 def read_value(content: Mapping[str, Any], key: str, kind: type, where: str) -> Any:

@@ -1,17 +1,14 @@
 """Task metrics of a model that is there already."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from transformers.trainer_callback import PrinterCallback
 
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import count
-from fineprune.tasks.base import Split
-from fineprune.tasks.base import split_named as split_named
-from fineprune.tasks.heads import are_named
+from fineprune.tasks.base import Evaluation, Split, evaluation_of
+from fineprune.tasks.heads import named_classes
 from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import evaluation_arguments
 from fineprune.training.heads import labels_of, require_head
@@ -20,25 +17,6 @@ from fineprune.training.recipe import Recipe
 from fineprune.training.run_folder import RECIPE_FILE, precision_of
 from fineprune.training.task_trainer import TaskTrainer
 from fineprune.training.texts import padding_collator, text_tokenizer
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Metrics of a model on one split.
-
-    Attributes:
-        metrics: by name; sets of a task that has several are told apart by a prefix.
-        examples: how many examples they were computed on.
-        density: kept over prunable weights.
-        predictions: what the model answered, JSON-serialisable.
-        notes: one line for each thing that was dropped or looks wrong in the data.
-    """
-
-    metrics: dict[str, float]
-    examples: int
-    density: float
-    predictions: Any
-    notes: tuple[str, ...] = ()
 
 
 def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Evaluation:
@@ -51,29 +29,22 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
         FinepruneError: the model cannot be loaded, the data cannot, or they do not fit.
     """
     model = load_model(folder)
-    labels = labels_of(model.config)
-    named = [labels[place] for place in sorted(labels)] if are_named(labels) else []
-    task = load_task(recipe.task, only=split, labels=named)
+    task = load_task(recipe.task, only=split, labels=named_classes(labels_of(model.config)))
     tokenizer = load_tokenizer(str(folder))
     require_padding(tokenizer, str(folder))
     require_head(model, task.head, f"the model {str(folder)!r}")
-    sets = task.evaluation_sets(text_tokenizer(tokenizer), split)
+    texts = text_tokenizer(tokenizer)
+    sets = task.evaluation_sets(texts, split)
     with TemporaryDirectory() as scratch:
         trainer = TaskTrainer(
             model,
             evaluation_arguments(_as_trained(recipe, folder).training, Path(scratch)),
             evaluation_sets=sets,
-            data_collator=padding_collator(tokenizer),
+            data_collator=padding_collator(tokenizer, texts),
         )
         trainer.remove_callback(PrinterCallback)
         logits = [trainer.logits(one) for one in sets]
-    return Evaluation(
-        metrics=trainer.score(logits),
-        examples=sum(one.examples for one in sets),
-        density=count(model).density,
-        predictions=trainer.predictions(logits),
-        notes=task.notes,
-    )
+    return evaluation_of(sets, logits, density=count(model).density, notes=task.notes)
 
 
 def _as_trained(recipe: Recipe, model: Path) -> Recipe:

@@ -22,7 +22,7 @@ from fineprune.pruning.finalize import finalize
 from fineprune.pruning.masks import Masks, has_masks
 from fineprune.pruning.parameters import SCORE_LEARNING_RATE, score_groups
 from fineprune.pruning.schedule import PruningSchedule
-from fineprune.pruning.stages import Stage, stages_of
+from fineprune.pruning.stages import Stage
 from fineprune.training.distillation import Distillation, logit_names
 from fineprune.training.divergence import (
     require_finite_gradient,
@@ -103,7 +103,6 @@ class FinePruningMixin(_Base):
         self._track = track
         self._loss_parts: dict[str, Tensor] = {}
         self._rates: list[float] = []
-        self._schedule, self._densities = schedule or PruningSchedule(), tuple(densities)
         self._pruning = PruningCallback(
             schedule,
             penalty_schedule=penalty_schedule,
@@ -156,8 +155,8 @@ class FinePruningMixin(_Base):
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> Any:
         """As in `Trainer`; with several densities, the rates start anew for each of them."""
-        if self.lr_scheduler is None and len(self._densities) > 1:
-            stages = stages_of(self._schedule, num_training_steps, len(self._densities))
+        if self.lr_scheduler is None and len(self._pruning.densities) > 1:
+            stages = self._pruning.stages(num_training_steps)
             self.lr_scheduler = LambdaLR(
                 cast(torch.optim.Optimizer, optimizer or self.optimizer),
                 rewound(stages, self.args.warmup_steps),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datasets import Dataset
 from transformers import (
+    DataCollatorWithPadding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     set_seed,
@@ -18,6 +19,7 @@ from transformers.trainer_utils import IntervalStrategy
 from fineprune.pruning.attach import attach
 from fineprune.tasks.base import Task, metric_name
 from fineprune.tasks.registry import load_task
+from fineprune.text.tokenizer import Tokenizer
 from fineprune.training.arguments import joined_processes, require_possible, training_arguments
 from fineprune.training.checkpoints import last_checkpoint
 from fineprune.training.models import (
@@ -90,7 +92,9 @@ class _Prepared:
 
     task: Task
     tokenizer: PreTrainedTokenizerBase
+    texts: Tokenizer
     features: Dataset
+    collator: DataCollatorWithPadding
     model: PreTrainedModel
     teacher: PreTrainedModel | None
 
@@ -99,14 +103,16 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     settings = recipe.training
     tokenizer = load_tokenizer(recipe.model)
     require_padding(tokenizer, recipe.model)
-    features = task.training_features(text_tokenizer(tokenizer))
+    texts = text_tokenizer(tokenizer)
+    features = task.training_features(texts)
     steps = math.ceil(math.ceil(len(features) / settings.batch_size) * settings.epochs)
     recipe.check_schedules(settings.max_steps or steps)
     if recipe.teacher:
         require_same_tokens(recipe.teacher, tokenizer)
     model = load_with_head(recipe.model, task.head)
     teacher = load_teacher(recipe.teacher, task.head) if recipe.teacher else None
-    return _Prepared(task, tokenizer, features, model, teacher)
+    collator = padding_collator(tokenizer, texts)
+    return _Prepared(task, tokenizer, texts, features, collator, model, teacher)
 
 
 def _with_precision(recipe: Recipe, prepared: _Prepared, resumed: Path | None) -> Recipe:
@@ -119,7 +125,7 @@ def _with_precision(recipe: Recipe, prepared: _Prepared, resumed: Path | None) -
     chosen = fastest_precision(
         prepared.model,
         prepared.features,
-        padding_collator(prepared.tokenizer),
+        prepared.collator,
         max(1, settings.batch_size // settings.accumulation),
     )
     return recipe.with_precision(chosen)
@@ -128,12 +134,12 @@ def _with_precision(recipe: Recipe, prepared: _Prepared, resumed: Path | None) -
 def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
     """The trainer of a recipe whose precision is chosen."""
     settings, pruning = recipe.training, recipe.pruning
-    model, task, tokenizer = prepared.model, prepared.task, prepared.tokenizer
+    model, task = prepared.model, prepared.task
     if settings.freeze_embeddings:
         freeze_embeddings(model)
     if pruning:
         attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
-    sets = task.evaluation_sets(text_tokenizer(tokenizer)) if "validation" in task.splits else ()
+    sets = task.evaluation_sets(prepared.texts) if "validation" in task.splits else ()
     arguments = training_arguments(settings, output, joined_processes().num_processes)
     if not sets:
         arguments.eval_strategy = IntervalStrategy.NO
@@ -152,8 +158,8 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
         train_dataset=prepared.features,
-        data_collator=padding_collator(tokenizer),
-        processing_class=tokenizer,
+        data_collator=prepared.collator,
+        processing_class=prepared.tokenizer,
     )
     trainer.remove_callback(PrinterCallback)
     if pruning and pruning.densities:

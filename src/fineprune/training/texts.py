@@ -32,12 +32,18 @@ def text_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
     return FastTokenizer(backend.to_str(), settings)
 
 
-def padding_collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorWithPadding:
+def padding_collator(
+    tokenizer: PreTrainedTokenizerBase, texts: Tokenizer
+) -> DataCollatorWithPadding:
     """Makes batches, padded so that a model says the same of a text in each of them.
 
     That is on the side that the tokenizer names, unless it puts its CLS token first.
+
+    Args:
+        tokenizer: of the model.
+        texts: the same as `text_tokenizer` gives it.
     """
     padding = copy.copy(tokenizer)
-    if starts_with_cls(text_tokenizer(tokenizer)):
+    if starts_with_cls(texts):
         padding.padding_side = "right"
     return DataCollatorWithPadding(padding)
