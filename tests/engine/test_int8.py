@@ -13,6 +13,7 @@ from fineprune import Engine, SparseTensor
 from fineprune.engine import _native, precision
 from fineprune.engine.matrices import Arithmetic
 from fineprune.engine.native import beside_int8, choose_instruction_set
+from fineprune.engine.plan import Timings
 from fineprune.engine.precision import LinearTensor, ModelPlan, SlowPrecisionWarning
 from fineprune.engine.rounding import LARGEST_ERROR, int8_error
 from fineprune.packing import Scales
@@ -235,6 +236,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, float]], None]
         monkeypatch.setattr(precision, "arithmetics", lambda name: ["float32", "bf16", "int8"])
         monkeypatch.setattr(precision, "beside_int8", lambda name: "bf16")
         monkeypatch.setattr(precision, "_warned", set())
+        monkeypatch.setattr(precision, "_timings", lambda name: Timings())
 
     return set_times
 

@@ -55,9 +55,9 @@ class MatrixPlan:
         kind: what it runs as.
         precision: of its arithmetic.
         milliseconds: of each form that was considered: one multiplication with 64 tokens on one
-            thread, measured when the model was loaded, on a matrix of the same shape and, if
-            sparse, about the same density; the least of several. A form that takes more memory or
-            is less exact has to be 1.1 times as fast.
+            thread, measured when a matrix of this shape and, if sparse, about this density was
+            first loaded in the process; the least of several. A form that takes more memory or is
+            less exact has to be 1.1 times as fast.
         int8_error: what rounding to int8 would cost the matrix's outputs, relative to them, as far
             as weights tell; None where nobody asked.
     """
