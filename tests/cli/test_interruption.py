@@ -25,7 +25,12 @@ def test_ctrl_c_and_resume(
     fineprune: Command, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
-    values = workspace.recipe(pruning__method={"name": "movement"}, training__save_every=5)
+    # "auto" would be settled once for each of the two runs, and could be settled differently.
+    values = workspace.recipe(
+        pruning__method={"name": "movement"},
+        training__save_every=5,
+        training__precision="float32",
+    )
     recipe.write_text(yaml.safe_dump(values), encoding="utf-8")
     step = TaskTrainer.training_step
 
