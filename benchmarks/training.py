@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Condition
 from typing import Annotated, Any
@@ -49,6 +48,7 @@ from fineprune import (
     SoftMovement,
     attach,
 )
+from fineprune.report.machine import cpu_name
 
 app = typer.Typer(add_completion=False)
 
@@ -318,16 +318,6 @@ def report(found: Mapping[str, Any], rounds: int, steps: int, *, as_json: bool) 
     if as_json:
         conditions = {"rounds": rounds, "steps": steps, "threads": torch.get_num_threads()}
         print(json.dumps({**conditions, "cpu": cpu_name(), "shapes": found}))
-
-
-def cpu_name() -> str:
-    """The processor as Linux names it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return "unknown"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else "unknown"
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from fineprune.report.rows import Run
 from fineprune.report.speed import race as module
 from fineprune.report.speed.process import EngineStoppedError
 from fineprune.report.speed.race import Course, race
 from fineprune.report.speed.records import Race, Timing
-from fineprune.report.speed.rivals import RIVALS, Rival, Run
+from fineprune.report.speed.rivals import RIVALS, Rival
 from fineprune.report.speed.shapes import Shape
 from fineprune.report.speed.subject import Subject
 from tests.engine.zoo import build, save_packed
@@ -32,7 +33,7 @@ class CannotPrepare(Rival):
         print("noise")
         raise RuntimeError("no such\noperator")
 
-    def load(self, artifact: Path, shape: Shape, threads: int) -> Run:
+    def load(self, artifact: Path, shape: Shape | None, threads: int) -> Run:
         raise NotImplementedError
 
 

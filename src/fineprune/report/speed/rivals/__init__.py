@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from fineprune.report.speed.rivals.deepsparse import DeepSparse
 from fineprune.report.speed.rivals.fineprune import Fineprune
-from fineprune.report.speed.rivals.onnxruntime import OnnxRuntime
+from fineprune.report.speed.rivals.onnxruntime import OnnxRuntime, dynamic_int8, fused, static_int8
 from fineprune.report.speed.rivals.openvino import OpenVino, as_exported, quantized
 from fineprune.report.speed.rivals.pytorch import PyTorch
-from fineprune.report.speed.rivals.rival import Rival, Run
+from fineprune.report.speed.rivals.rival import Rival
 
-__all__ = ["RIVALS", "Rival", "Run"]
+__all__ = ["RIVALS", "Rival"]
 
 RIVALS: Mapping[str, Rival] = {
     "fineprune": Fineprune("float32"),
@@ -18,8 +18,9 @@ RIVALS: Mapping[str, Rival] = {
     "fineprune-bf16": Fineprune("bf16"),
     "torch": PyTorch("float32"),
     "torch-bf16": PyTorch("bfloat16"),
-    "onnxruntime": OnnxRuntime(int8=False),
-    "onnxruntime-int8": OnnxRuntime(int8=True),
+    "onnxruntime": OnnxRuntime(fused),
+    "onnxruntime-int8": OnnxRuntime(dynamic_int8),
+    "onnxruntime-int8-static": OnnxRuntime(static_int8),
     "openvino": OpenVino(as_exported, precision="f32"),
     "openvino-bf16": OpenVino(as_exported, precision="bf16"),
     "openvino-int8": OpenVino(quantized, packages=("nncf",)),

@@ -2,11 +2,14 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
-from fineprune.report.speed.rivals.rival import Ids, Rival, Run
-from fineprune.report.speed.shapes import Shape
-from fineprune.report.speed.subject import Subject
+from numpy.typing import NDArray
+
+from fineprune.report.rows import Inputs, Run
+from fineprune.report.speed.rivals.rival import Rival
+from fineprune.report.speed.shapes import Shape, ShapeError
+from fineprune.report.speed.subject import INPUTS, Subject
 
 
 @final
@@ -20,15 +23,21 @@ class DeepSparse(Rival):
         """An ONNX file."""
         return subject.onnx
 
-    def load(self, artifact: Path, shape: Shape, threads: int) -> Run:
-        """Compiles the model for the shape."""
-        size = [shape.batch, shape.tokens]
+    def load(self, artifact: Path, shape: Shape | None, threads: int) -> Run:
+        """Compiles the model for the shape.
+
+        Raises:
+            ShapeError: there is none.
+        """
+        if shape is None:
+            raise ShapeError("DeepSparse compiles a model for one shape")
+        sizes = [[shape.batch, shape.tokens]] * len(INPUTS)
         engine = import_module("deepsparse").compile_model(
-            str(artifact), batch_size=shape.batch, num_cores=threads, input_shapes=[size, size]
+            str(artifact), batch_size=shape.batch, num_cores=threads, input_shapes=sizes
         )
 
-        def run(ids: Ids, mask: Ids) -> list[Ids]:
-            answer: list[Ids] = engine([ids, mask])
+        def run(inputs: Inputs) -> list[NDArray[Any]]:
+            answer: list[NDArray[Any]] = engine([inputs[name] for name in INPUTS])
             return answer
 
         return run

@@ -1,9 +1,12 @@
 """The engine of this package."""
 
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
-from fineprune.report.speed.rivals.rival import Ids, Rival, Run
+from numpy.typing import NDArray
+
+from fineprune.report.rows import Inputs, Run
+from fineprune.report.speed.rivals.rival import Rival
 from fineprune.report.speed.shapes import Shape
 from fineprune.report.speed.subject import Subject
 
@@ -26,15 +29,15 @@ class Fineprune(Rival):
         """The packed file itself."""
         return subject.packed
 
-    def load(self, artifact: Path, shape: Shape, threads: int) -> Run:
+    def load(self, artifact: Path, shape: Shape | None, threads: int) -> Run:
         """Loads the file; any shape will do."""
         # Here, because the environments of other engines lack what it needs.
         from fineprune.engine import Engine
 
         engine = Engine(artifact, threads=threads, precision=self._precision)
 
-        def run(ids: Ids, mask: Ids) -> list[Ids]:
-            answer = engine.run(ids, mask)
+        def run(inputs: Inputs) -> list[NDArray[Any]]:
+            answer = engine.run(**inputs)
             return [value for name, value in answer.items() if name != "embeddings"]
 
         return run

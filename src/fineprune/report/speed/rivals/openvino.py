@@ -5,14 +5,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
+from numpy.typing import NDArray
 
-from fineprune.report.speed.rivals.rival import Ids, Rival, Run
+from fineprune.report.rows import Inputs, Run
+from fineprune.report.speed.rivals.rival import Rival
 from fineprune.report.speed.shapes import Shape
-from fineprune.report.speed.subject import INPUTS, Subject
-
-_CALIBRATION_BATCHES = 16
-_CALIBRATION_TOKENS = 128
+from fineprune.report.speed.subject import Subject
 
 
 def as_exported(subject: Subject) -> Path:
@@ -21,15 +19,10 @@ def as_exported(subject: Subject) -> Path:
 
 
 def quantized(subject: Subject) -> Path:
-    """Weights and activations in int8, calibrated on random tokens."""
+    """Weights and activations in int8, in the ranges that calibration finds."""
     nncf, openvino = import_module("nncf"), import_module("openvino")
     nncf.set_log_level(40)  # errors only
-    random = np.random.default_rng(0)
-    size = 1, _CALIBRATION_TOKENS
-    batches = [
-        dict(zip(INPUTS, (random.integers(5, 1000, size), np.ones(size, np.int64)), strict=True))
-        for _ in range(_CALIBRATION_BATCHES)
-    ]
+    batches = [dict(inputs) for inputs in subject.calibration_batches()]
     model = nncf.quantize(
         openvino.Core().read_model(subject.onnx),
         nncf.Dataset(batches),
@@ -68,12 +61,13 @@ class OpenVino(Rival):
         """What OpenVINO reads."""
         return self._prepare(subject)
 
-    def load(self, artifact: Path, shape: Shape, threads: int) -> Run:
-        """Compiles the model for the shape."""
+    def load(self, artifact: Path, shape: Shape | None, threads: int) -> Run:
+        """Compiles the model, for the shape where it is known."""
         openvino = import_module("openvino")
         core = openvino.Core()
         model = core.read_model(artifact)
-        model.reshape({name: [shape.batch, shape.tokens] for name in INPUTS})
+        if shape is not None:
+            model.reshape({each.any_name: [shape.batch, shape.tokens] for each in model.inputs})
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
@@ -84,8 +78,8 @@ class OpenVino(Rival):
         compiled = core.compile_model(model, "CPU", settings)
         request = compiled.create_infer_request()
 
-        def run(ids: Ids, mask: Ids) -> list[Ids]:
-            answer = request.infer(dict(zip(INPUTS, (ids, mask), strict=True)))
+        def run(inputs: Inputs) -> list[NDArray[Any]]:
+            answer = request.infer(dict(inputs))
             return [answer[output] for output in compiled.outputs]
 
         return run

@@ -2,9 +2,12 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
-from fineprune.report.speed.rivals.rival import Ids, Rival, Run
+from numpy.typing import NDArray
+
+from fineprune.report.rows import Inputs, Run
+from fineprune.report.speed.rivals.rival import Rival
 from fineprune.report.speed.shapes import Shape
 from fineprune.report.speed.subject import Subject, load_plain, outputs
 
@@ -27,17 +30,15 @@ class PyTorch(Rival):
         """A Hugging Face folder."""
         return subject.plain
 
-    def load(self, artifact: Path, shape: Shape, threads: int) -> Run:
+    def load(self, artifact: Path, shape: Shape | None, threads: int) -> Run:
         """Loads the folder; any shape will do."""
         torch = import_module("torch")
         torch.set_num_threads(threads)
         model = load_plain(artifact, attention="sdpa").to(getattr(torch, self._dtype))
 
-        def run(ids: Ids, mask: Ids) -> list[Ids]:
+        def run(inputs: Inputs) -> list[NDArray[Any]]:
             with torch.inference_mode():
-                answer = model(
-                    input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)
-                )
+                answer = model(**{name: torch.from_numpy(ids) for name, ids in inputs.items()})
                 return [value.float().numpy() for value in outputs(answer)]
 
         return run

@@ -1,17 +1,11 @@
 """An engine that can be timed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
+from fineprune.report.rows import Run
 from fineprune.report.speed.shapes import Shape
 from fineprune.report.speed.subject import Subject
-
-Ids = NDArray[Any]
-Run = Callable[[Ids, Ids], list[NDArray[Any]]]
 
 
 class Rival(ABC):
@@ -30,14 +24,14 @@ class Rival(ABC):
         """Writes what the engine takes."""
 
     @abstractmethod
-    def load(self, artifact: Path, shape: Shape, threads: int) -> Run:
+    def load(self, artifact: Path, shape: Shape | None, threads: int) -> Run:
         """Loads it, in the process that will run it.
 
         Args:
             artifact: what `prepare` wrote.
-            shape: of the inputs to come.
+            shape: of the inputs to come; None for inputs of any shape.
             threads: how many to use.
 
         Returns:
-            A function of token ids and mask, int64 of the shape.
+            A function from inputs to what the model says of them.
         """

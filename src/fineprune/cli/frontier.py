@@ -1,0 +1,154 @@
+"""`fineprune frontier`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from fineprune.cli.options import JsonOption, OverridesArgument, RecipeArgument, ThreadsOption
+from fineprune.cli.printing import note, print_json, print_table
+from fineprune.engine.native import PRECISIONS, Precision
+from fineprune.engine.threads import count_threads
+from fineprune.errors import FinepruneError
+from fineprune.extras import needs
+from fineprune.files import write_json
+from fineprune.wording import listed
+
+if TYPE_CHECKING:
+    from fineprune.report.frontier.models import Bits
+    from fineprune.report.frontier.records import Frontier, Point
+
+
+def frontier(
+    run: Annotated[Path, typer.Argument(help="A run, of several densities or one.", metavar="RUN")],
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    *,
+    split: Annotated[str, typer.Option(help="validation or test.")] = "validation",
+    dense: Annotated[
+        Path | None,
+        typer.Option(help="The model before it was pruned; the recipe's teacher if not given."),
+    ] = None,
+    bits: Annotated[
+        str, typer.Option(help="Of packed weights, or of layers/embeddings; several with commas.")
+    ] = "8,4",
+    precision: Annotated[
+        str, typer.Option(help=f"Of the engine, several with commas: {', '.join(PRECISIONS)}.")
+    ] = "float32,fast",
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Engines for the dense model; all that are installed if not given.",
+            metavar="NAME,...",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; RUN/frontier.json if not given.")
+    ] = None,
+    threads: ThreadsOption = None,
+    rounds: Annotated[int, typer.Option(help="Turns of each engine.", min=1)] = 5,
+    json: JsonOption = False,
+) -> None:
+    """Measure accuracy, bytes and milliseconds of what a run left, beside the dense model.
+
+    Every density is packed with each number of bits and runs in the engine in each precision. The
+    dense model runs in the other engines that are installed, in float32 and in int8. Times are
+    medians over rounds, in which all take turns.
+    """
+    with needs("train", "fineprune frontier"):
+        from fineprune.report.frontier.measure import Search, measure_frontier
+        from fineprune.report.frontier.records import FRONTIER_FILE
+        from fineprune.tasks.base import split_named
+        from fineprune.training.models import resolve_name
+        from fineprune.training.recipe import read_recipe
+
+    settings = read_recipe(recipe, overrides or ())
+    search = Search(
+        split=split_named(split),
+        bits=_bits(bits),
+        precisions=_precisions(precision),
+        against=_engines(against),
+        threads=count_threads(threads),
+        rounds=rounds,
+    )
+    before = dense or (Path(resolve_name(settings.teacher)) if settings.teacher else None)
+    if before is None:
+        note("no dense model: the recipe has no teacher; name one with --dense")
+    with Console(stderr=True).status("") as status:
+        found = measure_frontier(run, before, settings.task, search, status.update)
+    write_json(output or run / FRONTIER_FILE, found.record())
+    for name, reason in found.left_out.items():
+        note(f"left out: {name}: {reason}")
+    if json:
+        print_json(found.record())
+    else:
+        _print(found)
+
+
+def _engines(against: str | None) -> list[str]:
+    from fineprune.report.frontier.measure import DENSE_ENGINES
+    from fineprune.report.speed.race import why_missing
+
+    if against is None:
+        return [name for name in DENSE_ENGINES if not why_missing(name, {})]
+    names = [name.strip() for name in against.split(",") if name.strip()]
+    for name in names:
+        if name not in DENSE_ENGINES:
+            raise FinepruneError(
+                f"--against {name!r}: expected one of {listed(DENSE_ENGINES)}, or several of them "
+                "with commas"
+            )
+    return names
+
+
+def _precisions(text: str) -> list[Precision]:
+    names = [name.strip() for name in text.split(",")]
+    found = [one for name in names for one in PRECISIONS if one == name]
+    if len(found) != len(names):
+        raise FinepruneError(f"--precision {text!r}: expected some of {listed(PRECISIONS)}")
+    return found
+
+
+def _bits(text: str) -> "list[Bits]":
+    found = []
+    for part in text.split(","):
+        layers, slash, embeddings = part.strip().partition("/")
+        numbers = (layers, embeddings if slash else layers)
+        if not all(number.isdecimal() for number in numbers):
+            raise FinepruneError(
+                f"--bits {text!r}: expected numbers such as 8,4 or 4/3 (layers/embeddings)"
+            )
+        found.append((int(numbers[0]), int(numbers[1])))
+    return found
+
+
+def _print(found: "Frontier") -> None:
+    columns = {
+        "engine": "left",
+        "kept": "right",
+        "bits": "right",
+        found.metric: "right",
+        "MB": "right",
+        "ms": "right",
+        "texts/s": "right",
+    }
+    title = (
+        f"{found.rows:,} texts of {found.split}, {found.machine.threads} threads, "
+        f"{found.machine.cpu}"
+    )
+    print_table(columns, [_row(one, found.metric) for one in found.points], title=title)
+    for line in found.in_words():
+        print(line)
+
+
+def _row(point: "Point", metric: str) -> list[str]:
+    return [
+        f"{point.engine} {point.precision}",
+        f"{point.density:.1%}",
+        "" if point.bits is None else f"{point.bits}/{point.embedding_bits}",
+        f"{point.metrics[metric]:.4g}",
+        f"{point.bytes / 1e6:.2f}",
+        f"{point.milliseconds:.2f}",
+        f"{point.texts_per_second:,.0f}",
+    ]
