@@ -104,7 +104,10 @@ def test_a_plain_model_on_each_kind_of_task(
 def test_a_masked_model_and_no_dense_one(
     workspace: Workspace, tmp_path: Path, fineprune: Command
 ) -> None:
-    changes = {"pruning__method": {"name": "fisher", "keep": 0.3}, "pruning__densities": []}
+    changes: dict[str, Any] = {
+        "pruning__method": {"name": "fisher", "keep": 0.3},
+        "pruning__densities": [],
+    }
     values = recipe(workspace, **changes)
     run(parse_recipe(values, "test"), tmp_path / "run")
     del values["teacher"]
