@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from fineprune.pytorch import load as load
     from fineprune.training.distillation import Distillation as Distillation
     from fineprune.training.mixin import FinePruningMixin as FinePruningMixin
+    from fineprune.training.rounding import Quantization as Quantization
     from fineprune.training.trainer import FinePruningTrainer as FinePruningTrainer
 
 __version__ = "0.1.0"
@@ -100,6 +101,7 @@ _TRAIN = {
     "finalize": "fineprune.pruning.finalize",
     "load": "fineprune.pytorch",
     "Distillation": "fineprune.training.distillation",
+    "Quantization": "fineprune.training.rounding",
     "FinePruningMixin": "fineprune.training.mixin",
     "FinePruningTrainer": "fineprune.training.trainer",
 }

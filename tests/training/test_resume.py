@@ -187,6 +187,14 @@ def test_batches_of_like_length(
     assert (finished(values) / model).read_bytes() != (others / model).read_bytes()
 
 
+def test_rounded_weights(
+    workspace: Workspace, finished: Callable[[dict[str, Any]], Path], tmp_path: Path
+) -> None:
+    values = recipe(workspace, "fisher", quantize={"bits": 3, "embedding_bits": 3})
+    moment = Moment(f"{TRAINER}.training_step", 11)
+    assert_resumes(values, moment, 9, finished(values), tmp_path / "run")
+
+
 def test_evaluations_leave_training_as_it_is(
     workspace: Workspace, finished: Callable[[dict[str, Any]], Path]
 ) -> None:

@@ -127,15 +127,24 @@ def quantize(matrix: NDArray[np.float32], bits: int) -> tuple[NDArray[np.int8], 
 
 
 def optimal_step(matrix: NDArray[np.float32], bits: int) -> np.float32:
-    """The step for those weights of a matrix that are not zero.
+    """The step for those weights of a matrix that are not zero."""
+    energy = float(np.sum(np.square(matrix, dtype=np.float64)))
+    return step_of(energy, int(np.count_nonzero(matrix)), bits)
+
+
+def step_of(energy: float, kept: int, bits: int) -> np.float32:
+    """The step for weights of which this is known.
 
     The last 12 bits of its significand are zero, because those of a sum of floats differ from CPU
     to CPU, and equal weights shall give equal files.
+
+    Args:
+        energy: the sum of their squares.
+        kept: how many are not zero.
+        bits: 2 to 8.
     """
-    kept = np.count_nonzero(matrix)
     if kept == 0:
         return np.float32(1)
-    energy = np.sum(np.square(matrix, dtype=np.float64))
     exact = np.float32(OPTIMAL_STEPS[bits] * np.sqrt(energy / kept))
     truncated = (exact.view(np.uint32) & np.uint32(0xFFFFF000)).view(np.float32)
     return np.float32(max(truncated, _SMALLEST_STEP))

@@ -1,5 +1,6 @@
 """Moves masks and penalty as training goes on, in any loop."""
 
+import math
 from collections.abc import Sequence
 from typing import cast, final
 
@@ -86,6 +87,15 @@ class Pruner:
     def has_final_density(self) -> bool:
         """Whether the level has reached its end."""
         return self._step >= self.stages[-1].end
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the coming step trains at a density that has been reached, and does not move."""
+        begins = [*(stage.begin for stage in self.stages[1:]), math.inf]
+        return any(
+            stage.end <= self._step <= begin
+            for stage, begin in zip(self.stages, begins, strict=True)
+        )
 
     @property
     def penalty_weight(self) -> float:

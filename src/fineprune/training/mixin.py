@@ -31,6 +31,7 @@ from fineprune.training.divergence import (
 )
 from fineprune.training.heads import labels_of, require_same_labels
 from fineprune.training.rates import rewound
+from fineprune.training.rounding import Quantization, RoundingCallback, require_roundable
 from fineprune.training.sampling import RepeatableSampler
 from fineprune.training.teacher import (
     NOT_INPUTS,
@@ -67,6 +68,8 @@ class FinePruningMixin(_Base):
             scheduler, the learning rates start anew for each.
         freeze_after: fraction of the steps after the final density from which on masks stay as
             they are, and scores are released; None for never.
+        quantize: how finely weights are rounded in the recovery, as packing will round them; None
+            for not at all. Evaluations in the recovery are of the rounded weights.
         score_learning_rate: of the scores, a parameter group of their own without weight decay.
         track: shows how far asking the teacher has come.
         **kwargs: passed on to the trainer.
@@ -74,7 +77,8 @@ class FinePruningMixin(_Base):
     Raises:
         CheckpointError: the teacher's labels are not the model's.
         TrainingError: later, in `train`: a schedule too short for its warm-ups, an optimizer that
-            trains scores like weights, or a loss, a gradient or a weight that is not finite.
+            trains scores like weights, weights that cannot be rounded, or a loss, a gradient or a
+            weight that is not finite.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class FinePruningMixin(_Base):
         penalty_schedule: PruningSchedule | None = None,
         densities: Sequence[float] = (),
         freeze_after: float | None = None,
+        quantize: Quantization | None = None,
         score_learning_rate: float = SCORE_LEARNING_RATE,
         track: Track = lambda batches, length: batches,
         **kwargs: Any,
@@ -112,6 +117,9 @@ class FinePruningMixin(_Base):
         )
         if self.model is None or has_masks(self.model):
             self.add_callback(self._pruning)
+        self._rounding = None if quantize is None else RoundingCallback(quantize, self._pruning)
+        if self._rounding is not None:
+            self.add_callback(self._rounding)
 
     @property
     def masks(self) -> Masks | None:
@@ -131,6 +139,8 @@ class FinePruningMixin(_Base):
     @override
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`; asks the teacher first, where what it says is not known yet."""
+        if self._rounding is not None:
+            require_roundable(cast(nn.Module, self.model))
         if self.teacher is not None and self._taught is None and is_fixed(self.train_dataset):
             self._taught = self._ask(self.teacher)
             self.train_dataset = with_rows(cast(Any, self.train_dataset))
@@ -310,7 +320,9 @@ class FinePruningMixin(_Base):
     @override
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         # Its data loader draws a random number; training is to be the same with and without it.
-        with _shared_weights(self.masks), torch.random.fork_rng(devices=[]):
+        model = cast(nn.Module, self.model)
+        rounding = nullcontext() if self._rounding is None else self._rounding.rounding(model)
+        with rounding, _shared_weights(self.masks), torch.random.fork_rng(devices=[]):
             output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         levels = {f"{prefix}_{name}": value for name, value in self._level_metrics().items()}

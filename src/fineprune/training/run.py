@@ -155,6 +155,7 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         penalty_schedule=pruning.penalty_schedule if pruning else None,
         densities=pruning.densities if pruning else (),
         freeze_after=pruning.freeze_after if pruning else None,
+        quantize=recipe.quantize,
         score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
         train_dataset=prepared.features,

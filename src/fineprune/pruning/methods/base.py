@@ -55,6 +55,7 @@ class Method(ABC, Generic[LevelT]):
         prunes_in_place: whether pruned weights are set to zero after each step, for good, so that
             the model computes with its weights as they are. Else they keep their value behind the
             mask, and can come back.
+        scales_weights: whether what is kept may be multiplied by a number other than 1.
         needs_second_moment: whether `importance` reads `Matrix.second_moment`.
     """
 
@@ -62,6 +63,7 @@ class Method(ABC, Generic[LevelT]):
     learning_rate_ratio: ClassVar[float] = 1.0
     learns_scores: ClassVar[bool] = False
     prunes_in_place: ClassVar[bool] = False
+    scales_weights: ClassVar[bool] = False
     needs_second_moment: ClassVar[bool] = False
 
     @classmethod

@@ -54,6 +54,7 @@ class L0(Method[Any]):
 
     name: ClassVar[str] = "l0"
     learns_scores: ClassVar[bool] = True
+    scales_weights: ClassVar[bool] = True
     final_lambda: float | None = None
     initial_score: float = 2.197
     keep: float | None = None

@@ -14,6 +14,7 @@ from fineprune.pruning.schedule import PruningSchedule
 from fineprune.pruning.stages import require_densities, stages_of
 from fineprune.tasks.registry import TaskSettings
 from fineprune.training.distillation import Distillation
+from fineprune.training.rounding import Quantization
 
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -164,6 +165,8 @@ class Recipe:
         teacher: a model of the same task and with the same tokenizer, to learn from beside the
             labels: a run, a folder or a hub name.
         distillation: how the teacher enters the loss.
+        quantize: how finely weights are rounded while the model recovers from pruning, as `pack`
+            will round them; without it, not at all.
     """
 
     model: Annotated[str, Field(min_length=1)]
@@ -172,6 +175,7 @@ class Recipe:
     pruning: PruningSettings | None = None
     teacher: str | None = None
     distillation: Distillation | None = None
+    quantize: Quantization | None = None
 
     @model_validator(mode="after")
     def _distillation_has_a_teacher(self) -> Self:
