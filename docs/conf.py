@@ -21,7 +21,7 @@ copyright = author
 version = release = fineprune.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["results/head.md", "_build"]
 
 html_theme = "furo"
 html_title = f"fineprune {version}"

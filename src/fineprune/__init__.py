@@ -101,8 +101,8 @@ _TRAIN = {
     "finalize": "fineprune.pruning.finalize",
     "load": "fineprune.pytorch",
     "Distillation": "fineprune.training.distillation",
-    "Quantization": "fineprune.training.rounding",
     "FinePruningMixin": "fineprune.training.mixin",
+    "Quantization": "fineprune.training.rounding",
     "FinePruningTrainer": "fineprune.training.trainer",
 }
 _LAZY = _BASE | _TRAIN

@@ -195,6 +195,19 @@ def test_rounded_weights(
     assert_resumes(values, moment, 9, finished(values), tmp_path / "run")
 
 
+def test_versions_of_texts(
+    workspace: Workspace, finished: Callable[[dict[str, Any]], Path], tmp_path: Path
+) -> None:
+    values = recipe(
+        workspace,
+        "fisher",
+        augmentation={"versions": 3},
+        distillation={"alpha_ce": 0.0, "alpha_kd": 1.0},
+    )
+    moment = Moment(f"{TRAINER}.training_step", 8)
+    assert_resumes(values, moment, 6, finished(values), tmp_path / "run")
+
+
 def test_evaluations_leave_training_as_it_is(
     workspace: Workspace, finished: Callable[[dict[str, Any]], Path]
 ) -> None:

@@ -3,10 +3,12 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from datasets import Dataset
+from torch import nn
 from transformers import (
     DataCollatorWithPadding,
     PreTrainedModel,
@@ -21,6 +23,7 @@ from fineprune.tasks.base import Task, metric_name
 from fineprune.tasks.registry import load_task
 from fineprune.text.tokenizer import Tokenizer
 from fineprune.training.arguments import joined_processes, require_possible, training_arguments
+from fineprune.training.augmentation import augmented
 from fineprune.training.checkpoints import last_checkpoint
 from fineprune.training.models import (
     freeze_embeddings,
@@ -32,7 +35,7 @@ from fineprune.training.models import (
 )
 from fineprune.training.precision import fastest_precision
 from fineprune.training.progress import ProgressCallback, track_teacher
-from fineprune.training.recipe import Recipe
+from fineprune.training.recipe import Interval, Recipe, TrainingSettings
 from fineprune.training.run_folder import (
     DensityFolders,
     RunMetrics,
@@ -90,6 +93,7 @@ def run(
 class _Prepared:
     """All that a recipe names, loaded and checked."""
 
+    settings: TrainingSettings
     task: Task
     tokenizer: PreTrainedTokenizerBase
     texts: Tokenizer
@@ -112,7 +116,31 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     model = load_with_head(recipe.model, task.head)
     teacher = load_teacher(recipe.teacher, task.head) if recipe.teacher else None
     collator = padding_collator(tokenizer, texts)
-    return _Prepared(task, tokenizer, texts, features, collator, model, teacher)
+    if recipe.augmentation is not None:
+        settings = _in_steps(settings, len(features))
+        features = augmented(
+            features,
+            cast(nn.Embedding, model.get_input_embeddings()).weight,
+            tokenizer.all_special_ids,
+            recipe.augmentation,
+            settings.seed,
+        )
+    return _Prepared(settings, task, tokenizer, texts, features, collator, model, teacher)
+
+
+def _in_steps(settings: TrainingSettings, texts: int) -> TrainingSettings:
+    """The settings with all that they count in epochs of so many texts counted in steps."""
+    epoch = math.ceil(texts / settings.batch_size)
+
+    def in_steps(interval: Interval) -> Interval:
+        return epoch if interval == "epoch" else interval
+
+    return replace(
+        settings,
+        max_steps=settings.max_steps or math.ceil(epoch * settings.epochs),
+        evaluate_every=in_steps(settings.evaluate_every),
+        save_every=in_steps(settings.save_every),
+    )
 
 
 def _with_precision(recipe: Recipe, prepared: _Prepared, resumed: Path | None) -> Recipe:
@@ -133,8 +161,9 @@ def _with_precision(recipe: Recipe, prepared: _Prepared, resumed: Path | None) -
 
 def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
     """The trainer of a recipe whose precision is chosen."""
-    settings, pruning = recipe.training, recipe.pruning
-    model, task = prepared.model, prepared.task
+    # The precision was chosen for what was prepared.
+    settings = replace(prepared.settings, precision=recipe.training.precision)
+    pruning, model, task = recipe.pruning, prepared.model, prepared.task
     if settings.freeze_embeddings:
         freeze_embeddings(model)
     if pruning:

@@ -2,6 +2,7 @@
 
 from fineprune.training.recipe.reading import parse_recipe, read_recipe, resolved, write_recipe
 from fineprune.training.recipe.schema import (
+    Interval,
     Precision,
     PruningSettings,
     Recipe,
@@ -9,6 +10,7 @@ from fineprune.training.recipe.schema import (
 )
 
 __all__ = [
+    "Interval",
     "Precision",
     "PruningSettings",
     "Recipe",

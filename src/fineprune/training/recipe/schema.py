@@ -13,6 +13,7 @@ from fineprune.pruning.numbers import Count, Fraction, NotNegative, Positive, Se
 from fineprune.pruning.schedule import PruningSchedule
 from fineprune.pruning.stages import require_densities, stages_of
 from fineprune.tasks.registry import TaskSettings
+from fineprune.training.augmentation import Augmentation
 from fineprune.training.distillation import Distillation
 from fineprune.training.rounding import Quantization
 
@@ -165,6 +166,9 @@ class Recipe:
         teacher: a model of the same task and with the same tokenizer, to learn from beside the
             labels: a run, a folder or a hub name.
         distillation: how the teacher enters the loss.
+        augmentation: further versions of every training text, which the teacher alone labels
+            (`distillation.alpha_ce: 0`); without it, none. `training.epochs` counts the texts, not
+            their versions: with seven of these, eight epochs are one pass over all.
         quantize: how finely weights are rounded while the model recovers from pruning, as `pack`
             will round them; without it, not at all.
     """
@@ -175,12 +179,24 @@ class Recipe:
     pruning: PruningSettings | None = None
     teacher: str | None = None
     distillation: Distillation | None = None
+    augmentation: Augmentation | None = None
     quantize: Quantization | None = None
 
     @model_validator(mode="after")
     def _distillation_has_a_teacher(self) -> Self:
         if self.distillation is not None and self.teacher is None:
             raise ValueError("distillation needs a teacher: a run, a folder or a hub name")
+        return self
+
+    @model_validator(mode="after")
+    def _the_teacher_labels_versions(self) -> Self:
+        if self.augmentation is None:
+            return self
+        if self.distillation is None or self.distillation.alpha_ce:
+            raise ValueError(
+                "augmentation changes what texts say, so that their labels may be wrong: name a "
+                "teacher, and set distillation.alpha_ce to 0"
+            )
         return self
 
     @model_validator(mode="after")
