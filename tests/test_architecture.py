@@ -38,6 +38,8 @@ FLOOR = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
 NO_ENGINE = ("training", "pruning", "core", "tasks")
 OF_ENGINE = {"engine", "corpus"}
 TORCH = {"torch", "transformers", "accelerate"}
+# Comes with the cluster that a program runs on.
+FROM_CLUSTERS = {"pyspark"}
 # Layers that work without PyTorch, and what each of them does without.
 NO_TORCH = {
     "tasks": TORCH,
@@ -114,7 +116,7 @@ def test_the_floor_stands_on_nothing() -> None:
 def test_third_party_imports_are_declared() -> None:
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    parts = (extras[name] for name in ("parquet", "tasks", "train"))
+    parts = (extras[name] for name in ("parquet", "scale", "tasks", "train"))
     requirements = [*project["dependencies"], *(line for part in parts for line in part)]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
     declared.add("pydantic-core")  # pydantic asks for one version of it, and so need not we
@@ -124,7 +126,7 @@ def test_third_party_imports_are_declared() -> None:
         for name in imported(ast.parse(path.read_text(encoding="utf-8")))
     }
     distributions = packages_distributions()
-    for root in imports - {"fineprune"} - sys.stdlib_module_names:
+    for root in imports - {"fineprune"} - sys.stdlib_module_names - FROM_CLUSTERS:
         names = {re.sub(r"[-_.]+", "-", name).lower() for name in distributions[root]}
         assert names & declared, f"{root} is imported, and pyproject.toml does not ask for it"
 
