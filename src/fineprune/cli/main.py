@@ -13,6 +13,7 @@ from fineprune.cli.count import count
 from fineprune.cli.demo import demo
 from fineprune.cli.evaluate import evaluate
 from fineprune.cli.finalize import finalize
+from fineprune.cli.init import init
 from fineprune.cli.pack import pack
 from fineprune.cli.predict import predict
 from fineprune.cli.train import train
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, evaluate, count, finalize, pack, unpack, predict, bench):
+for command in (demo, init, train, evaluate, count, finalize, pack, unpack, predict, bench):
     app.command()(command)
 
 _WRONG_INPUT = 2
