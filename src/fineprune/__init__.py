@@ -12,6 +12,8 @@ from fineprune.errors import FinepruneError
 from fineprune.extras import needs
 
 if TYPE_CHECKING:
+    from fineprune.corpus.batches import BatchPredictor as BatchPredictor
+    from fineprune.corpus.spark import spark_udf as spark_udf
     from fineprune.engine import Engine as Engine
     from fineprune.engine import MatrixPlan as MatrixPlan
     from fineprune.packing import DenseTensor as DenseTensor
@@ -59,6 +61,8 @@ __version__ = "0.1.0"
 
 # Public name -> module that defines it.
 _BASE = {
+    "BatchPredictor": "fineprune.corpus.batches",
+    "spark_udf": "fineprune.corpus.spark",
     "Engine": "fineprune.engine",
     "MatrixPlan": "fineprune.engine",
     "DenseTensor": "fineprune.packing",

@@ -108,6 +108,13 @@ def new_folder(path: Path) -> Iterator[Path]:
             _remove_empty(folder)
 
 
+def remove_folder(path: Path) -> None:
+    """Removes a folder that others may look for: it disappears at once, not file by file."""
+    doomed = _beside(path)
+    path.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 def _resolved(path: Path) -> Path:
     """The path that all links on the way, and at its end, lead to."""
     try:

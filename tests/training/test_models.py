@@ -10,11 +10,11 @@ from fineprune.errors import CheckpointError
 from fineprune.pruning import Masks, Movement, attach, count, finalize
 from fineprune.pruning.masks import has_masks
 from fineprune.tasks.base import Head
+from fineprune.tasks.model_names import resolve_name
 from fineprune.training.models import (
     load_teacher,
     load_tokenizer,
     load_with_head,
-    resolve_name,
 )
 from tests.models import mask_at_random
 from tests.workspace import LABELS, WORDS, Workspace, bert_config, make_model, make_tokenizer

@@ -14,6 +14,7 @@ from fineprune.cli.demo import demo
 from fineprune.cli.evaluate import evaluate
 from fineprune.cli.finalize import finalize
 from fineprune.cli.frontier import frontier
+from fineprune.cli.init import init
 from fineprune.cli.pack import pack
 from fineprune.cli.predict import predict
 from fineprune.cli.train import train
@@ -27,7 +28,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, evaluate, count, finalize, pack, unpack, predict, bench, frontier):
+COMMANDS = (
+    demo,
+    init,
+    train,
+    evaluate,
+    count,
+    finalize,
+    pack,
+    unpack,
+    predict,
+    bench,
+    frontier,
+)
+for command in COMMANDS:
     app.command()(command)
 
 _WRONG_INPUT = 2

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -14,7 +15,9 @@ from fineprune.cli.options import (
     PrecisionOption,
     ThreadsOption,
 )
+from fineprune.cli.predict_file import predict_file
 from fineprune.cli.printing import note, print_json, print_table
+from fineprune.corpus.file import Job
 from fineprune.engine import Engine
 from fineprune.engine.errors import InputError
 from fineprune.engine.tasks import (
@@ -31,21 +34,71 @@ _STANDARD_INPUT = ["-"]
 def predict(
     file: PackedArgument,
     texts: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Texts, or questions; - for the lines of standard input.", metavar="TEXT"
         ),
-    ],
+    ] = None,
     *,
     context: Annotated[
         str | None,
         typer.Option(help="What questions are about; else the second text of each pair."),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            help="A file of texts instead: .parquet, .jsonl, .csv, .tsv, or .txt with one a line.",
+            metavar="DATA",
+        ),
+    ] = None,
+    column: Annotated[
+        str, typer.Option(help="Of --input: the column of texts, or of questions.", metavar="C")
+    ] = "text",
+    pair_column: Annotated[
+        str | None,
+        typer.Option(help="Of --input: the column of second texts, or of contexts.", metavar="C"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where answers to --input go: a .parquet or .jsonl file.", metavar="ANSWERS"
+        ),
+    ] = None,
+    quoting: Annotated[
+        Literal["none", "minimal"] | None,
+        typer.Option(
+            help="Of a .csv or .tsv: what quotes mean; minimal for .csv, and none for .tsv "
+            "if not given."
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(help="Of --input: how many answers to each text, or question.", min=1),
+    ] = None,
+    prompt_name: Annotated[
+        str | None, typer.Option(help="Of --input, to be embedded: the model's prompt to use.")
+    ] = None,
     threads: ThreadsOption = None,
     precision: PrecisionOption = "float32",
     json: JsonOption = False,
 ) -> None:
-    """Run a packed model on texts, and print its answers."""
+    """Run a packed model on texts, and print its answers; or on a file of any size, into another.
+
+    A file is answered row by row, in order and in constant memory. What is done stands in
+    ANSWERS.parts until all is; after a stop, the same command goes on from there.
+    """
+    if source is not None or output is not None:
+        if texts or source is None or output is None:
+            raise InputError("expected texts, or both of --input and --output")
+        columns = (column,) if pair_column is None else (column, pair_column)
+        given = {"top_k": top_k, "prompt_name": prompt_name}
+        options = {name: value for name, value in given.items() if value is not None}
+        job = Job(source, columns, output, context, quoting, options)
+        predict_file(file, job, threads=threads, precision=precision, json=json)
+        return
+    if not texts:
+        raise InputError("Missing argument 'TEXT': give texts, or a file of them with --input")
     engine = Engine(file, threads=threads, precision=precision)
     texts = _lines() if texts == _STANDARD_INPUT else [without_surrogates(text) for text in texts]
     context = None if context is None else without_surrogates(context)

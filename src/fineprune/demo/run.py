@@ -13,7 +13,7 @@ from fineprune.errors import FolderTakenError
 from fineprune.files import is_taken
 from fineprune.packing import pack
 from fineprune.pruning.finalize import finalize_folder
-from fineprune.training.models import resolve_name
+from fineprune.tasks.model_names import resolve_name
 from fineprune.training.recipe import Recipe, parse_recipe
 from fineprune.training.run import run
 

@@ -3,9 +3,11 @@
 ```
 base.py              what every task offers to training and evaluation -> Task
 tokenizer.py         what tasks need of a tokenizer                    -> Tokenizer
+model_names.py       what recipes call a model                         -> resolve_name
 registry.py          tasks by kind                                     -> TaskSettings, load_task
 data/                files and data sets of the hub, to tables
 classification/      text classification and regression
 question_answering/  extractive question answering
+proposal/            a recipe for data that nobody has described yet   -> propose
 ```
 """

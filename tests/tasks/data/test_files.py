@@ -9,6 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
+from pydantic import ValidationError
 
 from fineprune.errors import DataError
 from fineprune.tasks.data import READERS, BrokenRow, Table, TableSource, read, refuse
@@ -240,3 +241,34 @@ def test_a_column_that_is_not_there(write: Write) -> None:
     table = read_all(TableSource(path=str(write("a.csv", "text;label\na;1\n"))))
     with pytest.raises(DataError, match="has no column 'text', only 'text;label'"):
         table.column("text")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [("::3", "adg"), ("not ::3", "bcef"), (":2", "ab"), ("-2:", "fg"), ("not 1:6:2", "aceg")],
+)
+@pytest.mark.parametrize("ending", [".tsv", ".jsonl", ".parquet"])
+def test_some_rows(rows: str, expected: str, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{ending}"
+    table = {"text": list("abcdefg"), "label": list(range(7))}
+    if ending == ".parquet":
+        pyarrow.parquet.write_table(pyarrow.table(table), path)
+    else:
+        pairs = list(zip(*table.values(), strict=True))
+        lines = [f"{text}\t{label}" for text, label in [("text", "label"), *pairs]]
+        if ending == ".jsonl":
+            lines = [json.dumps({"text": text, "label": label}) for text, label in pairs]
+        path.write_text("\n".join(lines))
+    found = read_all(TableSource(path=str(path), rows=rows))
+    assert "".join(str(text) for text in found.column("text")) == expected
+    first = 2 if ending == ".tsv" else 1
+    places = ["abcdefg".index(one) + first for one in expected]
+    assert list(found.numbers) == places
+
+
+@pytest.mark.parametrize("rows", ["3", "::0", "::-1", "not", "a:b", "not not :3"])
+def test_rows_that_are_none(rows: str) -> None:
+    with pytest.raises(ValidationError, match="rows"):
+        TableSource(path="a.tsv", rows=rows)
+    with pytest.raises(ValidationError, match="rows is for files"):
+        TableSource(path="my/data", rows="::3")

@@ -56,6 +56,11 @@ class TextClassification(Task):
         self.limit = self._text.limit
         self._config = source.config
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether scores are values that the model predicts, and not of classes."""
+        return self._config.get("problem_type", "") == "regression"
+
     def is_cut(self, text: Text) -> bool:
         """Whether a text is longer than the model's longest input."""
         return self._text.is_cut(text)

@@ -77,6 +77,7 @@ def read(source: TableSource, wanted: Collection[str], on_broken: OnBroken) -> T
 
     if source.is_file:
         table = READERS[source.suffix](source, wanted, remember)
+        table = table if source.rows is None else table.only(source.choose(len(table)))
     else:
         table = read_dataset(source, wanted)
     if not table:

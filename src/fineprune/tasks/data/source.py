@@ -1,6 +1,7 @@
 """Where examples come from, as a recipe names it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal, Self, final
 
@@ -10,6 +11,8 @@ from pydantic.dataclasses import dataclass
 _STRICT = ConfigDict(extra="forbid")
 _DELIMITED = (".tsv", ".csv")
 _WITHOUT_NAMES = (*_DELIMITED, ".json", ".jsonl")
+_NOT = "not "
+_ROWS = r"^(not )?(-?\d+)?:(-?\d+)?(:[1-9]\d*)?$"
 
 Quoting = Literal["none", "minimal"]
 
@@ -23,6 +26,8 @@ class Source(ABC):
         config: which configuration of a data set (`"mnli"` of `"nyu-mll/glue"`).
         split: which split of a data set, in the notation of `datasets` (`"train[:90%]"`); without
             it, the split named after what it is used for.
+        rows: which rows of a file, as Python slices a list: `":1000"` are the first thousand,
+            `"::10"` is every tenth; with `not ` before it, all others. Without it, all.
     """
 
     formats: ClassVar[tuple[str, ...]]
@@ -31,6 +36,7 @@ class Source(ABC):
     path: str = Field(min_length=1)
     config: str | None = None
     split: str | None = None
+    rows: Annotated[str, Field(pattern=_ROWS)] | None = None
 
     @property
     def suffix(self) -> str:
@@ -53,8 +59,29 @@ class Source(ABC):
             raise ValueError(f"config and split are for data sets, and {self.path!r} is a file")
         return self
 
+    @model_validator(mode="after")
+    def _rows_are_of_files(self) -> Self:
+        if self.rows is not None and not self.is_file:
+            raise ValueError(f"rows is for files, and {self.path!r} is none; see split")
+        return self
+
+    def choose(self, count: int) -> Sequence[int]:
+        """Which of so many rows are read, counted from 0."""
+        every = range(count)
+        if self.rows is None:
+            return every
+        bounds = self.rows.removeprefix(_NOT).split(":")
+        named = every[slice(*(int(bound) if bound else None for bound in bounds))]
+        if not self.rows.startswith(_NOT):
+            return named
+        return [row for row in every if row not in named]
+
     def __str__(self) -> str:
-        parts = [part for part in (self.part, self.config, self.split) if part is not None]
+        parts = [
+            part
+            for part in (self.part, self.config, self.split, self.rows and f"rows {self.rows}")
+            if part is not None
+        ]
         return f"{self.path}[{', '.join(parts)}]" if parts else self.path
 
 
@@ -110,13 +137,14 @@ class SquadSource(Source):
     """Questions: a file in SQuAD format, a data set of the hub, or a folder laid out like one.
 
     Attributes:
-        path: a file ending in `.json` (or `.json.gz`), relative to the current directory;
-            anything else is a folder or a name on the hub.
+        path: a file ending in `.json` (or `.json.gz`) in SQuAD format, or one ending in `.jsonl` or
+            `.parquet` with rows of `question`, `context` and `answers` (`{text: [...],
+            answer_start: [...]}`); anything else is a folder or a name on the hub.
         articles: which articles of a file, as Python slices a list: `"0:38"`, `"38:"`, `":-10"`;
             without it, all.
     """
 
-    formats = (".json",)
+    formats = (".json", ".jsonl", ".parquet")
 
     articles: Annotated[str, Field(pattern=r"^(-?\d+)?:(-?\d+)?$")] | None = None
 
@@ -132,6 +160,6 @@ class SquadSource(Source):
 
     @model_validator(mode="after")
     def _articles_are_for_files(self) -> Self:
-        if self.articles is not None and not self.is_file:
+        if self.articles is not None and self.suffix != ".json":
             raise ValueError(f"articles is for .json files, and {self.path!r} is not one")
         return self

@@ -1,14 +1,24 @@
 """Examples from the two formats that SQuAD comes in: nested JSON, and rows of a data set."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Final, NotRequired
 
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on
 
 from fineprune.errors import DataError
-from fineprune.tasks.data import SquadSource, bytes_of, read_dataset
+from fineprune.tasks.data import (
+    BrokenRow,
+    SquadSource,
+    Table,
+    TableSource,
+    as_column,
+    bytes_of,
+    read,
+    read_dataset,
+)
 from fineprune.tasks.question_answering.examples import Answer, Example
 from fineprune.wording import quoted
 
@@ -88,22 +98,32 @@ def read_squad_file(source: SquadSource) -> tuple[Example, ...]:
 
 
 def read_squad_rows(source: SquadSource) -> tuple[Example, ...]:
-    """Reads the rows of a split of a data set, such as `rajpurkar/squad`, in their order.
+    """Reads the rows of a split of a data set, such as `rajpurkar/squad`, or of a file of rows.
 
-    Its columns are `id`, `question`, `context` and `answers` (`{"text": [...], "answer_start":
-    [...]}`); others are ignored.
+    Their columns are `id`, `question`, `context` and `answers` (`{"text": [...], "answer_start":
+    [...]}`); others are ignored. Rows of a file may do without `id`.
 
     Raises:
-        DataError: the data set or split cannot be loaded, or does not have these columns.
+        DataError: the data cannot be loaded, or do not have these columns.
     """
     names = tuple(_Row.__annotations__)
-    table = read_dataset(source, names)
+    table = _read_file(source, names) if source.is_file else read_dataset(source, names)
     advice = f"; expected {', '.join(names)}"
     rows = zip(*(table.column(name, advice) for name in names), strict=True)
     return tuple(
         _example_of_row(f"{source}, row {number}", dict(zip(names, row, strict=True)))
         for number, row in zip(table.numbers, rows, strict=True)
     )
+
+
+def _read_file(source: SquadSource, names: Sequence[str]) -> Table:
+    table = read(TableSource(path=source.path), names, _refuse)
+    numbers = as_column([str(number) for number in table.numbers])
+    return replace(table, columns={"id": numbers, **table.columns})
+
+
+def _refuse(row: BrokenRow) -> None:
+    raise DataError(f"{row.source}, {row.place}: {row.reason}")
 
 
 def _paragraphs(articles: list[_Article]) -> Iterator[_Paragraph]:

@@ -116,9 +116,13 @@ def read_set(
 
 
 def _read(source: SquadSource, role: SetName) -> tuple[Example, ...]:
-    if source.is_file:
-        return read_squad_file(source)
-    return read_squad_rows(source if source.split else replace(source, split=role))
+    if source.suffix == ".json":
+        examples = read_squad_file(source)
+    elif source.is_file or source.split:
+        examples = read_squad_rows(source)
+    else:
+        examples = read_squad_rows(replace(source, split=role))
+    return tuple(examples[row] for row in source.choose(len(examples)))
 
 
 def _without_misaligned(name: str, examples: Sequence[Example], fault: str) -> ExampleSet:

@@ -27,7 +27,8 @@ _Count = Annotated[int, Field(strict=True, ge=1)]
 class QuestionAnsweringSettings:
     """Questions that are answered by a span of their context, or by none.
 
-    A set is a JSON file in SQuAD format (`data/train-v1.1.json`), a data set of the hub by name
+    A set is a JSON file in SQuAD format (`data/train-v1.1.json`), a `.jsonl` or `.parquet` file of
+    rows with `question`, `context` and `answers`, a data set of the hub by name
     or local folder (`rajpurkar/squad_v2`), or a mapping with the keys of `task.train`
     (`{path: data/train-v1.1.json, articles: "0:38"}`).
 

@@ -1,0 +1,59 @@
+"""`fineprune predict --input`."""
+
+import time
+from pathlib import Path
+from typing import cast
+
+from fineprune.cli.printing import note, print_json
+from fineprune.corpus.file import ARITHMETIC, Job, Outcome, answer_file
+from fineprune.corpus.parts import unfinished_run
+from fineprune.corpus.progress import RowProgress
+from fineprune.engine import Engine
+from fineprune.engine.native import Precision
+
+
+def predict_file(
+    file: Path, job: Job, *, threads: int | None, precision: Precision, json: bool
+) -> None:
+    """Answers a file of texts, and says how many of its rows have no answer."""
+    if precision == "fast":  # a run goes on in what was the fastest when it began
+        precision = cast(Precision, unfinished_run(job.output).get(ARITHMETIC, precision))
+    started = time.monotonic()
+    engine = Engine(file, threads=threads, precision=precision)
+    try:
+        with RowProgress() as progress:
+            outcome = answer_file(engine, job, progress)
+    except KeyboardInterrupt:
+        if unfinished_run(job.output):
+            note(f"{job.output} is not finished; the same command goes on where this one stops")
+        raise
+    _tell(job, outcome, engine, time.monotonic() - started, json=json)
+
+
+def _tell(job: Job, outcome: Outcome, engine: Engine, seconds: float, *, json: bool) -> None:
+    done = outcome.done
+    if done.cut:
+        note(
+            f"longer than {engine.limit.tokens} tokens, and cut: {done.cut:,} of {done.rows:,} "
+            f"rows ({engine.limit.source})"
+        )
+    if json:
+        print_json(
+            {
+                "output": str(job.output),
+                "rows": done.rows,
+                "answered": done.rows - done.broken,
+                "broken": done.broken,
+                "first_broken": list(done.first),
+                "cut": done.cut,
+                "rows_before": outcome.before,
+                "seconds": seconds,
+            }
+        )
+        return
+    without = f", {done.broken:,} without (see the column error)" if done.broken else ""
+    rate = (done.rows - outcome.before) / max(seconds, 1e-9)
+    print(
+        f"{job.output}: {done.rows - done.broken:,} answers{without}; "
+        f"{seconds:,.1f} s, {rate:,.0f} rows/s"
+    )
