@@ -15,6 +15,7 @@ from fineprune.cli.options import (
     ThreadsOption,
 )
 from fineprune.cli.printing import note, print_json, print_table
+from fineprune.cli.task_options import task_options
 from fineprune.engine import Engine
 from fineprune.engine.errors import InputError
 from fineprune.engine.tasks import (
@@ -41,6 +42,13 @@ def predict(
         str | None,
         typer.Option(help="What questions are about; else the second text of each pair."),
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of the task, such as top_k=3 or aggregation_strategy=first; may be repeated.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
     threads: ThreadsOption = None,
     precision: PrecisionOption = "float32",
     json: JsonOption = False,
@@ -49,7 +57,8 @@ def predict(
     engine = Engine(file, threads=threads, precision=precision)
     texts = _lines() if texts == _STANDARD_INPUT else [without_surrogates(text) for text in texts]
     context = None if context is None else without_surrogates(context)
-    answers = _answers(engine.task, texts, context) if texts else []
+    options = task_options(engine.task, option or ())
+    answers = _answers(engine.task, texts, context, options) if texts else []
     _note_what_is_cut(engine, texts)
     if json:
         print_json({"answers": answers})
@@ -84,18 +93,23 @@ def _note_what_is_cut(engine: Engine, texts: list[str]) -> None:
         )
 
 
-def _answers(task: Task, texts: list[str], context: str | None) -> list[Any]:
+def _answers(
+    task: Task, texts: list[str], context: str | None, options: Mapping[str, Any]
+) -> list[Any]:
     """One answer for each text: a mapping, a list of such, or a list of numbers."""
     if isinstance(task, QuestionAnswering):
         if context is None:
             raise InputError("this model answers questions: say with --context what they are about")
-        return list(task(question=texts, context=context))
-    answers = task(texts if context is None else [(text, context) for text in texts])
+        return list(task(question=texts, context=context, **options))
+    answers = task(texts if context is None else [(text, context) for text in texts], **options)
     return answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
 
 
 def _for_people(answer: Any) -> Sequence[Mapping[str, Any]]:
     """Rows of a table."""
+    if isinstance(answer, Mapping) and "labels" in answer:  # of candidate_labels
+        pairs = zip(answer["labels"], answer["scores"], strict=True)
+        return [{"label": label, "score": score} for label, score in pairs]
     if isinstance(answer, Mapping):
         return [answer]
     if answer and isinstance(answer[0], float):  # too many numbers for anybody to read
