@@ -20,6 +20,7 @@ LAYERS = (
     "cli",
     "demo",
     "report",
+    "huggingface",
     "training",
     "pytorch",
     "pruning",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fineprune.packing import SparseTensor as SparseTensor
     from fineprune.packing import TensorReport as TensorReport
     from fineprune.packing import pack as pack
+    from fineprune.packing import pack_folder as pack_folder
     from fineprune.packing import read_packed as read_packed
     from fineprune.packing import unpack as unpack
     from fineprune.pruning import L0 as L0
@@ -73,6 +74,7 @@ _BASE = {
     "SparseTensor": "fineprune.packing",
     "TensorReport": "fineprune.packing",
     "pack": "fineprune.packing",
+    "pack_folder": "fineprune.packing",
     "read_packed": "fineprune.packing",
     "unpack": "fineprune.packing",
 }

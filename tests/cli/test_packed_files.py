@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from fineprune.packing import pack, read_packed, unpack
+from fineprune.packing import pack, pack_folder, read_packed, unpack
 from fineprune.pruning import Movement, finalize
 from tests.cli.conftest import Command, assert_one_line, names, one_object, write
 from tests.models import mask_at_random
@@ -126,6 +126,82 @@ def test_a_packed_file_is_counted(fineprune: Command, models: Path, tmp_path: Pa
     assert provenance["kept"] == counted["kept"]
     assert provenance["prunable"] == counted["prunable"]
     assert provenance["density"] == pytest.approx(counted["density"])
+
+
+# A packed folder is read as the file in it.
+
+
+@pytest.fixture(scope="module")
+def folder(models: Path) -> Path:
+    pack_folder(models / "plain", models / "packed-folder")
+    return models / "packed-folder"
+
+
+def test_pack_writes_a_folder(fineprune: Command, models: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder"
+    packed = fineprune("pack", models / "plain", target, "--folder", "--bits", 4, "--json")
+    assert (packed.code, packed.err) == (0, "")
+    assert names(target) == {"model.fineprune.safetensors"} | names(models / "plain") - {
+        "model.safetensors"
+    }
+    pack(models / "plain", tmp_path / "file", bits=4)
+    file = target / "model.fineprune.safetensors"
+    assert file.read_bytes() == (tmp_path / "file").read_bytes()
+    assert one_object(packed.out)["file_bytes"] == file.stat().st_size
+    plain, config = (
+        json.loads((one / "config.json").read_text("utf-8")) for one in (models / "plain", target)
+    )
+    added = {key: config[key] for key in config.keys() - plain.keys()}
+    assert added.pop("quantization_config") == {"quant_method": "fineprune"}
+    assert not (target / added.pop("transformers_weights")).exists()
+    assert config == plain | {key: config[key] for key in config.keys() - plain.keys()}
+
+
+def test_what_else_lies_in_a_folder(models: Path, tmp_path: Path) -> None:
+    def add(folder: Path) -> None:
+        assert folder != tmp_path / "folder", "it appears whole"
+        (folder / "README.md").write_text("a card", encoding="utf-8")
+
+    pack_folder(models / "plain", tmp_path / "folder", add=add)
+    assert (tmp_path / "folder/README.md").read_text(encoding="utf-8") == "a card"
+
+
+def test_every_command_takes_a_folder(
+    fineprune: Command, folder: Path, models: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    recipe = write(workspace.recipe(), tmp_path)
+    for command, *arguments in (
+        ["count", "--json"],
+        ["evaluate", recipe, "--json"],
+        ["evaluate", recipe, "--engine", "--json"],
+        ["predict", "w1 w2", "w3", "--threads", 1, "--json"],
+    ):
+        found, expected = (
+            fineprune(command, model, *arguments) for model in (folder, models / "packed")
+        )
+        assert (found.code, found.err) == (0, ""), command
+        assert one_object(found.out) == one_object(expected.out), command
+    bench = ("--shapes", "1x4", "--against", "", "--threads", 1, "--rounds", 1, "--json")
+    assert fineprune("bench", folder, *bench).code == 0
+    assert fineprune("unpack", folder, tmp_path / "again").code == 0
+    assert names(tmp_path / "again") == names(models / "plain")
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("plain", "plain is not empty; name a new folder"),
+        ("packed", "packed is a file; name a new"),
+    ],
+)
+def test_a_folder_that_is_taken(
+    target: str, said: str, fineprune: Command, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(models)
+    before = {path: path.stat().st_mtime_ns for path in models.rglob("*")}
+    assert_one_line(fineprune, "pack", "plain", target, "--folder", said=said)
+    assert_one_line(fineprune, "pack", "masked", "new", "--folder", said="is not finalized")
+    assert {path: path.stat().st_mtime_ns for path in models.rglob("*")} == before
 
 
 # What is wrong is told on one line, and nothing is left behind.

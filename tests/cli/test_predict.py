@@ -88,6 +88,29 @@ def test_pairs(fineprune: Command, tmp_path: Path) -> None:
     assert found["answers"][0]["score"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_options_of_the_task(fineprune: Command, tmp_path: Path) -> None:
+    names = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    file = packed(tmp_path, "sequence", id2label=names)
+    engine = Engine(file)
+    found = fineprune("predict", file, "w1", "--option", "top_k=2", "--json")
+    [answer] = one_object(found.out)["answers"]
+    assert [one["label"] for one in answer] == [one["label"] for one in engine("w1", top_k=2)]
+    options = ("--option", "candidate-labels=[w2, w3]", "--option", "multi_label=true")
+    [answer] = one_object(fineprune("predict", file, "w1", *options, "--json").out)["answers"]
+    expected = engine("w1", candidate_labels=["w2", "w3"], multi_label=True)
+    assert answer["labels"] == expected["labels"]
+    assert answer["scores"] == pytest.approx(expected["scores"], rel=1e-4)
+    table = fineprune("predict", file, "w1", *options)
+    assert all(word in table.out for word in ("label", "score", "w2", "w3"))
+    for text, said in {
+        "top_k": "--option 'top_k': expected NAME=VALUE, where this model knows 'top_k'",
+        "shape=round": "--option 'shape=round': expected NAME=VALUE",
+        "top_k=[": "'[' is no YAML",
+        "top_k=many": "top_k is 'many'; expected a whole number of at least 1",
+    }.items():
+        assert_one_line(fineprune, "predict", file, "w1", "--option", text, said=said)
+
+
 def test_question_answering(fineprune: Command, tmp_path: Path) -> None:
     file = packed(tmp_path, "question")
     found = fineprune("predict", file, "w1", "w2", "--context", "w3 w4 w5", "--json")
@@ -113,4 +136,5 @@ def test_what_is_wrong(fineprune: Command, tmp_path: Path) -> None:
     assert_one_line(fineprune, "predict", "nowhere", "w1", said="nowhere")
     assert_one_line(fineprune, "predict", file, said="Missing argument 'TEXT")
     assert_one_line(fineprune, "predict", file, "w1", "--threads", 0, said="threads is 0")
-    assert_one_line(fineprune, "predict", file, "w1", "--precision", "int4", said="'int4'")
+    said = "'--precision': 'int4' is not one of 'float32', 'bf16', 'int8', 'fast'. See fineprune"
+    assert_one_line(fineprune, "predict", file, "w1", "--precision", "int4", said=said)

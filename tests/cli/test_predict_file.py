@@ -224,7 +224,7 @@ def test_a_run_that_is_another_one_is_refused(
     common = "--input", source, "--output", tmp_path / "a.jsonl"
     assert_one_line(fineprune, "predict", other, *common, said="another model: 'model.packed (sha")
     for more, said in (
-        (("--top-k", 2), "another option: {}, now {'top_k': 2}"),
+        (("--option", "top_k=2"), "another option: {}, now {'top_k': 2}"),
         (("--column", "other"), "another column: ['text'], now ['other']"),
         (("--context", "w1"), "another context: None, now 'w1'"),
     ):
@@ -266,7 +266,7 @@ def test_what_is_wrong(fineprune: Command, packed: Path, tmp_path: Path) -> None
         ((*common[:4], "--output", source), "is the input"),
         ((*common, "--column", "txt"), "has no column 'txt', only 'text'"),
         ((*common, "--pair-column", "txt"), "has no column 'txt', only 'text'"),
-        ((*common, "--prompt-name", "query"), "no 'prompt_name'"),
+        ((*common, "--option", "prompt_name=query"), "where this model knows"),
         ((*common, "--quoting", "minimal"), "quoting is for .csv and .tsv files"),
         (common[:4], "both of --input and --output"),
         ((*common, "w1"), "expected texts, or both"),

@@ -2,6 +2,7 @@
 
 import copy
 import multiprocessing
+import os
 import pickle
 import re
 import subprocess
@@ -126,6 +127,7 @@ def test_threads_that_the_system_does_not_start(packed: MakePacked) -> None:
         capture_output=True,
         text=True,
         timeout=SECONDS,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # NumPy's library starts threads as well
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (stack, stack)),
     )
     assert result.returncode == 0, result.stderr

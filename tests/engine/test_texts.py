@@ -311,8 +311,8 @@ def test_what_is_no_question(inputs: dict[str, Any], said: str, tmp_path: Path) 
 
 def test_unknown_aggregation(tmp_path: Path) -> None:
     engine = Engine(with_tokenizer(tmp_path, "token")[0].file, threads=1)
-    with pytest.raises(InputError, match="aggregation_strategy is 'max'; expected one of 'none'"):
-        engine("w1", aggregation_strategy="max")
+    with pytest.raises(InputError, match="aggregation_strategy is 'last'; expected one of 'none'"):
+        engine("w1", aggregation_strategy="last")
 
 
 def test_nothing_to_embed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fineprune import Engine
+from fineprune import Engine, pack_folder
 from fineprune.errors import HubError
 from tests.engine.zoo import build, save_packed
 from tests.hub.hub_server import TOKEN, Hub, serving
@@ -33,7 +34,19 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_packed(build("bert", "sequence"), folder / "model", "sequence").file
 
 
-def python(hub: Hub, folder: Path, code: str, **environment: str) -> Any:
+ASK = """
+import json, sys
+from fineprune import Engine
+from fineprune.errors import HubError
+try:
+    {code}
+except HubError as error:
+    print(json.dumps(str(error)))
+assert "torch" not in sys.modules
+"""
+
+
+def python(hub: Hub, folder: Path, program: str, **environment: str) -> Any:
     """What a fresh interpreter prints as JSON."""
     settings = {
         "HF_ENDPOINT": hub.url,
@@ -44,16 +57,6 @@ def python(hub: Hub, folder: Path, code: str, **environment: str) -> Any:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": "1",
     }
-    program = f"""
-import json, sys
-from fineprune import Engine
-from fineprune.errors import HubError
-try:
-    {code}
-except HubError as error:
-    print(json.dumps(str(error)))
-assert "torch" not in sys.modules
-"""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     result = subprocess.run(
         [sys.executable, "-c", program],
@@ -69,7 +72,7 @@ assert "torch" not in sys.modules
 
 def answer(hub: Hub, folder: Path, options: str = "", **environment: str) -> Any:
     code = f'print(json.dumps(Engine.from_pretrained("{NAME}", threads=1{options})("w1 w2")))'
-    return python(hub, folder, code, **environment)
+    return python(hub, folder, ASK.format(code=code), **environment)
 
 
 def test_a_model_by_name(hub: Hub, file: Path, tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ def push(hub: Hub, folder: Path, file: Path, options: str = "", **environment: s
         f"print(json.dumps(Engine({str(file)!r}, threads=1)"
         f'.push_to_hub("{NAME}", token="{TOKEN}"{options})))'
     )
-    return python(hub, folder, code, **environment)
+    return python(hub, folder, ASK.format(code=code), **environment)
 
 
 def test_push(hub: Hub, file: Path, tmp_path: Path) -> None:
@@ -151,6 +154,57 @@ def test_what_cannot_be_pushed(hub: Hub, file: Path, tmp_path: Path) -> None:
     message = push(hub, tmp_path, file, HF_ENDPOINT="http://127.0.0.1:9")
     assert "cannot be uploaded" in message
     assert "\n" not in message
+
+
+@pytest.fixture(scope="module")
+def packed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packed_folder")
+    make_tokenizer().save_pretrained(folder / "model")
+    build("bert", "sequence").save_pretrained(folder / "model")
+    pack_folder(folder / "model", folder / "packed")
+    (folder / "packed/mine.txt").write_text("not of the model")
+    return folder / "packed"
+
+
+def test_push_a_folder(hub: Hub, packed_folder: Path, tmp_path: Path) -> None:
+    push(hub, tmp_path, packed_folder)
+    names = {path for repo, _, path in hub.files if repo == NAME}
+    of_model = {"config.json", FILE, "tokenizer.json", "tokenizer_config.json"}
+    assert names - {".gitattributes"} == {"README.md", *of_model}
+    for name in of_model:
+        assert hub.files[NAME, "main", name] == (packed_folder / name).read_bytes()
+    said = push(hub, tmp_path, packed_folder, ', filename="other.safetensors"')
+    assert "which looks for model.fineprune.safetensors and not for other.safetensors" in said
+
+
+def test_the_card_of_a_folder_is_pushed(hub: Hub, packed_folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(packed_folder, tmp_path / "copy")
+    (copy / "README.md").write_text("mine")
+    push(hub, tmp_path, copy)
+    assert hub.files[NAME, "main", "README.md"] == b"mine"
+
+
+def test_the_file_of_a_folder_is_pushed_alone(
+    hub: Hub, packed_folder: Path, tmp_path: Path
+) -> None:
+    push(hub, tmp_path, packed_folder / FILE)
+    names = {path for repo, _, path in hub.files if repo == NAME}
+    assert names == {".gitattributes", "README.md", FILE}
+
+
+def test_transformers_loads_what_was_pushed(hub: Hub, packed_folder: Path, tmp_path: Path) -> None:
+    push(hub, tmp_path, packed_folder)
+    program = f"""
+import json
+import fineprune.huggingface
+import torch
+from transformers import AutoModelForSequenceClassification
+model = AutoModelForSequenceClassification.from_pretrained("{NAME}")
+print(json.dumps(model(torch.tensor([[2, 7, 9, 3]])).logits.tolist()))
+"""
+    [found] = python(hub, tmp_path, program)
+    expected = Engine(packed_folder, threads=1).run([[2, 7, 9, 3]])["logits"][0]
+    assert found == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 # Without a hub.

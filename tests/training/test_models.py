@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import BertModel
 
-from fineprune.errors import CheckpointError
+from fineprune.errors import CheckpointError, RecipeError
 from fineprune.pruning import Masks, Movement, attach, count, finalize
 from fineprune.pruning.masks import has_masks
 from fineprune.tasks.base import Head
@@ -15,8 +15,9 @@ from fineprune.training.models import (
     load_teacher,
     load_tokenizer,
     load_with_head,
+    require_positions,
 )
-from tests.models import mask_at_random
+from tests.models import ARCHITECTURES, Architecture, mask_at_random
 from tests.workspace import LABELS, WORDS, Workspace, bert_config, make_model, make_tokenizer
 
 HEAD = Head(
@@ -155,3 +156,33 @@ def test_teacher_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert load_teacher("org/trained", HEAD).config.num_labels == 3
     with pytest.raises(CheckpointError, match="'org/encoder' was not trained for the task: 2"):
         load_teacher("org/encoder", HEAD)
+
+
+@pytest.mark.parametrize(
+    "architecture", [one for one in ARCHITECTURES if one.name != "vit"], ids=lambda one: one.name
+)
+def test_positions_are_counted_as_the_model_counts_them(architecture: Architecture) -> None:
+    model = architecture.build()
+
+    def runs(tokens: int) -> bool:
+        try:
+            model(input_ids=torch.full((1, tokens), 5))
+        except (IndexError, RuntimeError):
+            return False
+        return True
+
+    def is_allowed(tokens: int) -> bool:
+        try:
+            require_positions(model, tokens, "some/model")
+        except RecipeError:
+            return False
+        return True
+
+    lengths = (7, 37, 38, 39, 40, 41)
+    assert [is_allowed(tokens) for tokens in lengths] == [runs(tokens) for tokens in lengths]
+
+
+def test_a_recipe_longer_than_the_positions() -> None:
+    said = "task.max_length is 41, but the model 'me/it' has positions for 40 tokens: set it to"
+    with pytest.raises(RecipeError, match=said):
+        require_positions(ARCHITECTURES[0].build(), 41, "me/it")

@@ -47,6 +47,7 @@ for command in COMMANDS:
 _WRONG_INPUT = 2
 _INTERRUPTED = 130
 _STOPPED = "stopped"
+_VALUE_ERROR = " Value error, "  # a phrase of the library that checks options; users need it not
 
 
 def main() -> NoReturn:
@@ -60,7 +61,7 @@ def main() -> NoReturn:
     except (Abort, KeyboardInterrupt):
         code, complaint = _INTERRUPTED, _STOPPED
     except TyperException as error:
-        said = error.format_message() or "no command given"
+        said = error.format_message().replace(_VALUE_ERROR, " ") or "no command given"
         end = "" if said.endswith((".", "?")) else "."
         code, complaint = _WRONG_INPUT, f"{said}{end} See fineprune --help."
     except FinepruneError as error:

@@ -13,7 +13,7 @@ ModelArgument = Annotated[
     ),
 ]
 
-PackedArgument = Annotated[Path, typer.Argument(help="A packed file.", metavar="FILE")]
+PackedArgument = Annotated[Path, typer.Argument(help="A packed file, or folder.", metavar="FILE")]
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe: a YAML file.", metavar="RECIPE")]
 

@@ -10,22 +10,30 @@ from fineprune.cli.printing import note, print_json, print_table
 from fineprune.engine.config import Config
 from fineprune.engine.errors import UnsupportedModelError
 from fineprune.engine.support import class_to_run
-from fineprune.packing import PackReport, read_packed
-from fineprune.packing import pack as pack_folder
+from fineprune.packing import PackReport, pack_folder, read_packed
+from fineprune.packing import pack as pack_file
 
 _BITS = "2 to 8, or 16 or 32 for floats."
 
 
 def pack(
     source: Annotated[Path, typer.Argument(help="A finalized model folder.", metavar="SOURCE")],
-    file: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="The file, or folder, to write.", metavar="FILE")],
     *,
+    folder: Annotated[
+        bool,
+        typer.Option(
+            "--folder",
+            help="Write a folder, which transformers loads after `import fineprune.huggingface`.",
+        ),
+    ] = False,
     bits: Annotated[int, typer.Option(help=f"Of the weights in layers: {_BITS}")] = 8,
     embedding_bits: Annotated[int, typer.Option(help=f"Of the embeddings: {_BITS}")] = 8,
     json: JsonOption = False,
 ) -> None:
     """Pack a finalized model into one small file."""
-    report = pack_folder(source, file, bits=bits, embedding_bits=embedding_bits)
+    write = pack_folder if folder else pack_file
+    report = write(source, file, bits=bits, embedding_bits=embedding_bits)
     _note_what_runs_it(file, [one.name for one in report.tensors])
     if json:
         print_json(

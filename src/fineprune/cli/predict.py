@@ -17,6 +17,7 @@ from fineprune.cli.options import (
 )
 from fineprune.cli.predict_file import predict_file
 from fineprune.cli.printing import note, print_json, print_table
+from fineprune.cli.task_options import task_options
 from fineprune.corpus.file import Job
 from fineprune.engine import Engine
 from fineprune.engine.errors import InputError
@@ -72,12 +73,12 @@ def predict(
             "if not given."
         ),
     ] = None,
-    top_k: Annotated[
-        int | None,
-        typer.Option(help="Of --input: how many answers to each text, or question.", min=1),
-    ] = None,
-    prompt_name: Annotated[
-        str | None, typer.Option(help="Of --input, to be embedded: the model's prompt to use.")
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of the task, such as top_k=3 or aggregation_strategy=first; may be repeated.",
+            metavar="NAME=VALUE",
+        ),
     ] = None,
     threads: ThreadsOption = None,
     precision: PrecisionOption = "float32",
@@ -92,17 +93,16 @@ def predict(
         if texts or source is None or output is None:
             raise InputError("expected texts, or both of --input and --output")
         columns = (column,) if pair_column is None else (column, pair_column)
-        given = {"top_k": top_k, "prompt_name": prompt_name}
-        options = {name: value for name, value in given.items() if value is not None}
-        job = Job(source, columns, output, context, quoting, options)
-        predict_file(file, job, threads=threads, precision=precision, json=json)
+        job = Job(source, columns, output, context, quoting)
+        predict_file(file, job, option or (), threads=threads, precision=precision, json=json)
         return
     if not texts:
         raise InputError("Missing argument 'TEXT': give texts, or a file of them with --input")
     engine = Engine(file, threads=threads, precision=precision)
     texts = _lines() if texts == _STANDARD_INPUT else [without_surrogates(text) for text in texts]
     context = None if context is None else without_surrogates(context)
-    answers = _answers(engine.task, texts, context) if texts else []
+    options = task_options(engine.task, option or ())
+    answers = _answers(engine.task, texts, context, options) if texts else []
     _note_what_is_cut(engine, texts)
     if json:
         print_json({"answers": answers})
@@ -137,18 +137,23 @@ def _note_what_is_cut(engine: Engine, texts: list[str]) -> None:
         )
 
 
-def _answers(task: Task, texts: list[str], context: str | None) -> list[Any]:
+def _answers(
+    task: Task, texts: list[str], context: str | None, options: Mapping[str, Any]
+) -> list[Any]:
     """One answer for each text: a mapping, a list of such, or a list of numbers."""
     if isinstance(task, QuestionAnswering):
         if context is None:
             raise InputError("this model answers questions: say with --context what they are about")
-        return list(task(question=texts, context=context))
-    answers = task(texts if context is None else [(text, context) for text in texts])
+        return list(task(question=texts, context=context, **options))
+    answers = task(texts if context is None else [(text, context) for text in texts], **options)
     return answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
 
 
 def _for_people(answer: Any) -> Sequence[Mapping[str, Any]]:
     """Rows of a table."""
+    if isinstance(answer, Mapping) and "labels" in answer:  # of candidate_labels
+        pairs = zip(answer["labels"], answer["scores"], strict=True)
+        return [{"label": label, "score": score} for label, score in pairs]
     if isinstance(answer, Mapping):
         return [answer]
     if answer and isinstance(answer[0], float):  # too many numbers for anybody to read

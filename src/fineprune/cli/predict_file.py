@@ -1,10 +1,13 @@
 """`fineprune predict --input`."""
 
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from fineprune.cli.printing import note, print_json
+from fineprune.cli.task_options import task_options
 from fineprune.corpus.file import ARITHMETIC, Job, Outcome, answer_file
 from fineprune.corpus.parts import unfinished_run
 from fineprune.corpus.progress import RowProgress
@@ -13,13 +16,29 @@ from fineprune.engine.native import Precision
 
 
 def predict_file(
-    file: Path, job: Job, *, threads: int | None, precision: Precision, json: bool
+    file: Path,
+    job: Job,
+    options: Iterable[str],
+    *,
+    threads: int | None,
+    precision: Precision,
+    json: bool,
 ) -> None:
-    """Answers a file of texts, and says how many of its rows have no answer."""
+    """Answers a file of texts, and says how many of its rows have no answer.
+
+    Args:
+        file: packed.
+        job: what is to be answered.
+        options: of the model's task, as `NAME=VALUE`.
+        threads: as for `Engine`.
+        precision: as for `Engine`.
+        json: whether to print one JSON object.
+    """
     if precision == "fast":  # a run goes on in what was the fastest when it began
         precision = cast(Precision, unfinished_run(job.output).get(ARITHMETIC, precision))
     started = time.monotonic()
     engine = Engine(file, threads=threads, precision=precision)
+    job = replace(job, options=task_options(engine.task, options))
     try:
         with RowProgress() as progress:
             outcome = answer_file(engine, job, progress)

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from fineprune.cli.options import PackedArgument
 from fineprune.packing import unpack as unpack_file
 
 
 def unpack(
-    file: Annotated[Path, typer.Argument(help="A packed file.", metavar="FILE")],
+    file: PackedArgument,
     target: Annotated[Path, typer.Argument(help="The folder to write.", metavar="TARGET")],
 ) -> None:
     """Write a packed model as a plain Hugging Face folder."""

@@ -29,6 +29,11 @@ class Calls(ABC):
     def path(self) -> Path:
         """The file that the engine was made of."""
 
+    @property
+    @abstractmethod
+    def origin(self) -> Path:
+        """What the engine was made of, as it was named: a file, or a folder."""
+
     @classmethod
     def from_pretrained(
         cls,
@@ -83,9 +88,13 @@ class Calls(ABC):
     ) -> str:
         """Uploads the engine's file, with a model card where the repository has none.
 
+        Of an engine that was made of a folder which transformers loads, all that belongs to the
+        model is uploaded, so that `AutoModel.from_pretrained(repo_id)` loads it as well.
+
         Args:
             repo_id: name of the repository, such as `user/model`; it is created if it is not there.
-            filename: of the file there; without, `model.fineprune.safetensors`.
+            filename: of the file there; without, `model.fineprune.safetensors`. In such a folder it
+                has no other name.
             revision: branch to commit to.
             token: of somebody who may write there; without, the one that is saved.
             private: whether a repository that is created is private.
@@ -98,12 +107,12 @@ class Calls(ABC):
         Raises:
             HubError: the file cannot be uploaded.
         """
-        from fineprune.hub import FILENAME, push
+        from fineprune.hub import push
 
         return push(
-            self.path,
+            self.origin,
             repo_id,
-            filename=filename or FILENAME,
+            filename=filename,
             revision=revision,
             token=token,
             private=private,

@@ -21,6 +21,7 @@ from fineprune.engine.plan import MatrixPlan
 from fineprune.engine.tasks import Limit, Task, TaskSource, make_task
 from fineprune.engine.threads import count_threads
 from fineprune.packing import ReadLimits, read_packed
+from fineprune.packing.places import packed_file
 
 
 class Engine(Calls):
@@ -31,7 +32,7 @@ class Engine(Calls):
     well; one that gets it by pickling opens the file again.
 
     Args:
-        path: a packed file.
+        path: a packed file, or a folder with one, as `pack_folder` writes it.
         threads: how many threads run the model; as many as there are cores if None, or as
             `OMP_NUM_THREADS` says.
         precision: `"float32"`, exact; `"bf16"`, where the CPU has instructions for it: activations
@@ -79,7 +80,8 @@ class Engine(Calls):
         self.threads = count_threads(threads)
         self.max_batch_tokens = _at_least_one("max_batch_tokens", max_batch_tokens)
         self.precision = precision
-        packed = read_packed(path, limits=limits)
+        self._file = packed_file(Path(path)).absolute()
+        packed = read_packed(self._file, limits=limits)
         self._model = build_model(
             packed, precision, self.instruction_set, self.threads, max_batch_tokens
         )
@@ -144,6 +146,11 @@ class Engine(Calls):
     @property
     def path(self) -> Path:
         """The file that the engine was made of."""
+        return self._file
+
+    @property
+    def origin(self) -> Path:
+        """What the engine was made of, as it was named: a file, or a folder."""
         return self._arguments[0]
 
     @property

@@ -13,8 +13,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from fineprune.errors import HubError
-from fineprune.hub.files import FILENAME, file_in
+from fineprune.errors import HubError, PackedFileError
+from fineprune.packing.places import FILENAME, packed_file
 
 
 def pull(
@@ -41,10 +41,11 @@ def pull(
         HubError: there is no such file, or it cannot be had.
     """
     path = Path(source)
-    if path.is_file():
-        return path
-    if path.is_dir():
-        return file_in(path, filename)
+    if path.exists():
+        try:
+            return packed_file(path, filename)
+        except PackedFileError as error:
+            raise HubError(str(error)) from error
     name = filename or FILENAME
     try:
         return Path(

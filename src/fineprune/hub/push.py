@@ -7,29 +7,31 @@ from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
 from fineprune.errors import HubError
 from fineprune.hub.card import model_card
-from fineprune.hub.files import FILENAME
-from fineprune.packing import read_packed
+from fineprune.packing import PackedModel, read_packed
+from fineprune.packing.modules import WEIGHTS
+from fineprune.packing.places import CONFIG, FILENAME, is_packed_folder, packed_file
 
 _CARD = "README.md"
 
 
 def push(
-    file: str | Path,
+    source: str | Path,
     repo_id: str,
     *,
-    filename: str = FILENAME,
+    filename: str | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
     private: bool | None = None,
     commit_message: str = "Upload a packed model",
     create_pr: bool = False,
 ) -> str:
-    """Uploads a packed file in one commit, with a model card where the repository has none.
+    """Uploads a packed model in one commit, with a model card where the repository has none.
 
     Args:
-        file: packed.
+        source: a packed file; or a folder with one, of which all that belongs to the model goes
+            along if transformers loads it.
         repo_id: name of the repository, such as `user/model`; it is created if it is not there.
-        filename: of the file there.
+        filename: of the file there; without, `model.fineprune.safetensors`.
         revision: branch to commit to.
         token: of somebody who may write there; without, the one that is saved.
         private: whether a repository that is created is private.
@@ -40,16 +42,17 @@ def push(
         The address of the commit.
 
     Raises:
-        PackedFileError: the file is no packed model.
+        PackedFileError: there is no packed model.
         HubError: it cannot be uploaded.
     """
-    path = Path(file)
+    path = packed_file(Path(source))
     packed = read_packed(path, tensors=())
+    files = {filename or FILENAME: path} | _companions(Path(source), packed, filename)
     api = HfApi(token=token, library_name="fineprune")
     try:
         name = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        operations = [CommitOperationAdd(filename, str(path))]
-        if not api.file_exists(name, _CARD, revision=revision):
+        operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
+        if _CARD not in files and not api.file_exists(name, _CARD, revision=revision):
             card = model_card(packed, name, path.stat().st_size)
             operations.append(CommitOperationAdd(_CARD, card.encode()))
         commit = api.create_commit(
@@ -67,3 +70,21 @@ def push(
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise HubError(f"{repo_id}: {path} cannot be uploaded: {reason}") from error
     return str(commit.commit_url)
+
+
+def _companions(folder: Path, packed: PackedModel, filename: str | None) -> dict[str, Path]:
+    """What lies beside the packed file and belongs to the model, by path in the repository.
+
+    Raises:
+        HubError: the file would have a name there by which transformers does not find it.
+    """
+    if not is_packed_folder(folder):
+        return {}
+    if filename not in (None, FILENAME):
+        raise HubError(
+            f"{folder} is loaded by transformers, which looks for {FILENAME} and not for "
+            f"{filename}: leave filename out, or push the file alone"
+        )
+    weights = {str(Path(name).with_name(WEIGHTS)) for name in packed.attachments if "/" in name}
+    names = (CONFIG, _CARD, *packed.attachments, *sorted(weights))
+    return {name: folder / name for name in names if (folder / name).is_file()}

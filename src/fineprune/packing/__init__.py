@@ -4,6 +4,7 @@
 """
 
 from fineprune.packing.limits import ReadLimits
+from fineprune.packing.packed_folder import pack_folder
 from fineprune.packing.packer import pack
 from fineprune.packing.reader import read_packed, unpack
 from fineprune.packing.report import PackReport, TensorReport
@@ -19,6 +20,7 @@ __all__ = [
     "Tensor",
     "TensorReport",
     "pack",
+    "pack_folder",
     "read_packed",
     "unpack",
 ]

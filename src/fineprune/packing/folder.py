@@ -26,10 +26,10 @@ from fineprune.packing.modules import (
     read_modules,
     read_poolings,
 )
+from fineprune.packing.places import CONFIG
 from fineprune.packing.tensors import PackedModel, Tensor
 from fineprune.wording import quoted
 
-CONFIG = "config.json"
 _INDEX = f"{WEIGHTS}.index.json"
 
 _TOKENIZER = "tokenizer.json"
@@ -253,14 +253,32 @@ def _checked(name: str, array: NDArray[Any], path: Path) -> NDArray[Any]:
 
 def write_folder(model: PackedModel, folder: Path) -> None:
     """Writes a packed model into an empty folder. Its floats, and so its config, are float32."""
-    config = json.dumps(_with_dtype(model.config), indent=2) + "\n"
+    write_companions(model, folder, {})
+    write_weights(model, folder / WEIGHTS)
+
+
+def write_companions(model: PackedModel, folder: Path, settings: Mapping[str, Any]) -> None:
+    """Writes all but the encoder's weights: config, attached files, weights of modules behind it.
+
+    Args:
+        model: packed.
+        folder: to write into.
+        settings: further ones for the config.
+    """
+    config = json.dumps(_with_dtype(model.config) | dict(settings), indent=2) + "\n"
     (folder / CONFIG).write_text(config, encoding="utf-8")
     for name, content in model.attachments.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     for place, tensors in _by_folder(model).items():
-        _write_weights(tensors, folder / place / WEIGHTS)
+        if place:
+            _write_tensors(tensors, folder / place / WEIGHTS)
+
+
+def write_weights(model: PackedModel, path: Path) -> None:
+    """Writes the weights of a model, but for those of modules behind it, as a plain file."""
+    _write_tensors(_by_folder(model)[""], path)
 
 
 def _by_folder(model: PackedModel) -> dict[str, dict[str, Tensor]]:
@@ -285,7 +303,7 @@ def _with_dtype(config: Mapping[str, Any]) -> dict[str, Any]:
     return changed | {key: _FLOAT for key in _DTYPE_KEYS if isinstance(config.get(key), str)}
 
 
-def _write_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
+def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Writes tensors one by one: only one is ever there with all of its zeros."""
     # As the library orders them, so that each is aligned.
     order = sorted(tensors.items(), key=lambda item: (-item[1].array_type.itemsize, item[0]))

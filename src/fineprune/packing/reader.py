@@ -18,6 +18,7 @@ from fineprune.packing.folder import write_folder
 from fineprune.packing.header import Cursor, Header, Layout
 from fineprune.packing.limits import MemoryBudget, ReadLimits, check_limit
 from fineprune.packing.metadata import Metadata, check_version
+from fineprune.packing.places import packed_file
 from fineprune.packing.sparse import SparseRecord
 from fineprune.packing.streams import require_coder
 from fineprune.packing.tables import Table, read_tables
@@ -36,7 +37,7 @@ def read_packed(
     """Reads a packed file.
 
     Args:
-        file: made by `pack`, or by anybody else.
+        file: made by `pack`, or by anybody else; or a folder with such a file.
         limits: what reading it may take at most; without, what any encoder needs and no more.
         tensors: names of those that are wanted; the others are neither decoded nor counted against
             the limits. Without, all.
@@ -46,9 +47,7 @@ def read_packed(
             tensor that is wanted; each cause has a class of its own.
         CoderMissingError: the native coder is not installed.
     """
-    path = Path(file)
-    if not path.is_file():
-        raise ContainerError(f"{path} is no file; expected a packed model")
+    path = packed_file(Path(file))
     limits = limits or ReadLimits()
     check_limit(f"bytes of {path}", path.stat().st_size, limits.file_bytes, "file_bytes")
     try:
@@ -61,7 +60,7 @@ def unpack(file: str | Path, target: str | Path, *, limits: ReadLimits | None = 
     """Writes a packed model as a plain Hugging Face folder, with weights in float32.
 
     Args:
-        file: a packed model.
+        file: a packed model, or a folder with one.
         target: folder to write; it must not exist, or be empty, and appears whole or not at all.
         limits: what reading may take at most.
 

@@ -12,20 +12,21 @@ from transformers import PreTrainedModel
 
 from fineprune.errors import CheckpointError, FinepruneError
 from fineprune.packing import unpack
+from fineprune.packing.places import is_packed_folder
 
 
 @contextmanager
 def model_folder(path: Path) -> Iterator[Path]:
-    """The folder of a model: `path` itself, or what the packed file at `path` unpacks to.
+    """The folder of a model: `path` itself, or what the packed file at or in `path` unpacks to.
 
     Yields:
-        A folder; that of a packed file is gone when the block ends.
+        A folder; that of a packed model is gone when the block ends.
 
     Raises:
         PackedFileError: `path` is a file, but no packed model, or a damaged one.
         FinepruneError: the block's own, which names the packed file in place of its folder.
     """
-    if not path.is_file():
+    if not path.is_file() and not is_packed_folder(path):
         yield path
         return
     with TemporaryDirectory(prefix="fineprune-") as scratch:

@@ -26,19 +26,41 @@ def load(file: str | Path) -> PreTrainedModel:
     knows, that is faster still.
 
     Args:
-        file: a packed model; a finalized folder will do as well.
+        file: a packed file, or a folder with one; a finalized folder will do as well.
 
     Raises:
         PackedFileError: the file is no packed model, or a damaged one.
         NativeMissingError: the engine's native part is not installed.
     """
     require_native()
-    planner = Planner(Arithmetic("float32", choose_instruction_set()))
     # Whoever loads in inference mode gets a model like any other, which can be used outside of it.
     with torch.inference_mode(False), model_folder(Path(file)) as folder:
         model = load_model(folder)
-        replace_linears(model, lambda name, weight: planner.choose(name, weight).kind == "sparse")
+        run_sparse(model)
     return model
+
+
+def run_sparse(model: nn.Module) -> None:
+    """Lets linear layers run the engine's kernels, where a short measurement says that it pays.
+
+    Args:
+        model: any model, on a CPU.
+
+    Raises:
+        NativeMissingError: the engine's native part is not installed.
+    """
+    require_native()
+    planner = Planner(Arithmetic("float32", choose_instruction_set()))
+    replace_linears(model, lambda name, weight: planner.choose(name, weight).kind == "sparse")
+
+
+def run_dense(model: nn.Module) -> None:
+    """The inverse: puts linear layers of PyTorch in the place of sparse ones."""
+    from fineprune.pytorch.sparse_linear import SparseLinear
+
+    for name, module in list(model.named_modules()):
+        if isinstance(module, SparseLinear):
+            model.set_submodule(name, module.to_linear())
 
 
 def replace_linears(model: nn.Module, runs_sparse: RunsSparse) -> None:

@@ -138,12 +138,17 @@ class FastTokenizer:
     @property
     def cls_token_id(self) -> int | None:
         """Its number."""
-        return None if self.cls_token is None else self._number(self.cls_token)
+        return None if self.cls_token is None else self.number_of(self.cls_token)
 
     @property
     def decoder(self) -> Any:
         """Makes a text of tokens; None where the tokenizer has none."""
         return self._tokenizer(None).decoder
+
+    @property
+    def marks_continuations(self) -> bool:
+        """Whether a token says that it goes on with a word, as WordPiece's `##` does."""
+        return bool(getattr(self._tokenizer(None).model, "continuing_subword_prefix", None))
 
     def num_special_tokens_to_add(self, pair: bool) -> int:
         """How many special tokens an input gets, by whether it is a pair of texts."""
@@ -213,13 +218,14 @@ class FastTokenizer:
         encoding.pad(
             length,
             direction=settings.padding_side,
-            pad_id=self._number(settings.pad_token) or 0,
+            pad_id=self.number_of(settings.pad_token) or 0,
             pad_type_id=settings.pad_token_type_id,
             pad_token=settings.pad_token,
         )
 
-    def _number(self, token: str) -> int | None:
-        number: int | None = self._tokenizer(None).token_to_id(token)
+    def number_of(self, token: str) -> int | None:
+        """The number of a token, if there is such a token."""
+        number: int | None = self._tokenizer(None).token_to_id(without_surrogates(token))
         return number
 
     def _tokenizer(self, cut: Cut | None) -> Tokenizer:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fineprune.errors import UnsupportedModelError
+from fineprune.text.characters import without_surrogates
 from fineprune.text.classes import PLAIN, TokenizerClass, tokenizer_class
 from fineprune.text.files import Files, read_object, read_value
 from fineprune.wording import listed, quoted
@@ -139,7 +140,7 @@ def _special(files: Files, config: Mapping[str, Any], name: str) -> str | None:
         token = content.get(name)
         text = token.get("content") if isinstance(token, dict) else token
         if isinstance(text, str):
-            return text
+            return without_surrogates(text)
     return None
 
 

@@ -12,7 +12,7 @@ from fineprune.tasks.heads import named_classes
 from fineprune.tasks.registry import load_task
 from fineprune.training.arguments import evaluation_arguments
 from fineprune.training.heads import labels_of, require_head
-from fineprune.training.models import load_tokenizer, require_padding
+from fineprune.training.models import load_tokenizer, require_padding, require_positions
 from fineprune.training.recipe import Recipe
 from fineprune.training.run_folder import RECIPE_FILE, precision_of
 from fineprune.training.task_trainer import TaskTrainer
@@ -33,6 +33,7 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
     tokenizer = load_tokenizer(str(folder))
     require_padding(tokenizer, str(folder))
     require_head(model, task.head, f"the model {str(folder)!r}")
+    require_positions(model, recipe.task.max_length, str(folder))
     texts = text_tokenizer(tokenizer)
     sets = task.evaluation_sets(texts, split)
     with TemporaryDirectory() as scratch:

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from fineprune.errors import CheckpointError
+from fineprune.errors import CheckpointError, RecipeError
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.targets import find_blocks
 from fineprune.tasks.base import Head
@@ -47,6 +47,25 @@ def require_padding(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
             f"tokenizer_config.json to a token that it has"
             f"{f' (among its special ones: {listed(known)})' if known else ''}"
         )
+
+
+def require_positions(model: nn.Module, max_length: int, name: str) -> None:
+    """Checks that a model has a position for each token; a tokenizer may know no limit.
+
+    Raises:
+        RecipeError: inputs may be longer than the model's table of positions.
+    """
+    for module_name, module in model.named_modules():
+        if not (isinstance(module, nn.Embedding) and module_name.endswith("position_embeddings")):
+            continue
+        # Where padding has a position of its own, the others are counted from behind it.
+        first = 0 if module.padding_idx is None else module.padding_idx + 1
+        most = module.num_embeddings - first
+        if max_length > most:
+            raise RecipeError(
+                f"task.max_length is {max_length}, but the model {name!r} has positions for "
+                f"{most} tokens: set it to that or less"
+            )
 
 
 def load_with_head(name: str, head: Head) -> PreTrainedModel:

@@ -31,6 +31,7 @@ from fineprune.training.models import (
     load_tokenizer,
     load_with_head,
     require_padding,
+    require_positions,
     require_same_tokens,
 )
 from fineprune.training.precision import fastest_precision
@@ -114,7 +115,10 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     if recipe.teacher:
         require_same_tokens(recipe.teacher, tokenizer)
     model = load_with_head(recipe.model, task.head)
+    require_positions(model, recipe.task.max_length, recipe.model)
     teacher = load_teacher(recipe.teacher, task.head) if recipe.teacher else None
+    if teacher is not None:
+        require_positions(teacher, recipe.task.max_length, str(recipe.teacher))
     collator = padding_collator(tokenizer, texts)
     if recipe.augmentation is not None:
         settings = _in_steps(settings, len(features))

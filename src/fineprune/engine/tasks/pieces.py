@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from fineprune.engine.errors import UnsupportedModelError
+from fineprune.engine.errors import InputError, UnsupportedModelError
+from fineprune.wording import quoted
 
 _SHARED = 4  # neighbours share one in so many tokens
 
@@ -24,15 +25,17 @@ class Piece:
     best: NDArray[np.bool_]
 
 
-def pieces_of(encoding: Encoding, longest: int) -> list[Piece]:
+def pieces_of(encoding: Encoding, longest: int, shared: int | None = None) -> list[Piece]:
     """Windows of at most so many tokens, each with the special tokens of the whole.
 
     Args:
         encoding: of a text that was not cut.
         longest: special tokens counted.
+        shared: how many tokens neighbours have in common; a quarter of a window if None.
 
     Raises:
         UnsupportedModelError: there is no room beside the special tokens.
+        InputError: windows cannot have so many tokens in common.
     """
     every = np.arange(len(encoding.ids))
     if len(every) <= longest:
@@ -45,7 +48,10 @@ def pieces_of(encoding: Encoding, longest: int) -> list[Piece]:
         raise UnsupportedModelError(
             f"the model takes {longest} tokens, no more than the special ones around a text"
         )
-    step = max(1, room - room // _SHARED)
+    shared = room // _SHARED if shared is None else shared
+    if not isinstance(shared, int) or not 0 <= shared < room:
+        raise InputError(f"stride is {quoted(shared)}; expected a whole number, 0 to {room - 1}")
+    step = room - shared
     starts = np.minimum(np.arange(first, last - room + step, step), last - room)
     owner = _owners(starts, room, first, last)
     return [

@@ -13,6 +13,7 @@ from fineprune.engine.tasks.text import TextModel, check_text
 from fineprune.errors import RecipeError
 from fineprune.text.answers import AnswerRules, Prediction, ScoredAnswer, predict_answers
 from fineprune.text.windows import QUESTION_TOKENS, Windows, WindowShape, cut_windows
+from fineprune.wording import quoted
 
 Answer = dict[str, Any]
 
@@ -60,6 +61,9 @@ class QuestionAnswering(Task):
         max_answer_len: int | None = None,
         handle_impossible_answer: bool | None = None,
         null_threshold: float | None = None,
+        doc_stride: int | None = None,
+        max_seq_len: int | None = None,
+        max_question_len: int | None = None,
     ) -> Any:
         """Answers questions.
 
@@ -76,6 +80,11 @@ class QuestionAnswering(Task):
                 model was trained.
             null_threshold: by how much "no answer" has to score better than the best answer to be
                 the answer; without, as the model was trained, else 0.
+            doc_stride: how many tokens neighbouring windows share; without, as the model was
+                trained, else 128.
+            max_seq_len: longest window in tokens, question and special tokens counted; without, as
+                the model was trained, else 384.
+            max_question_len: longest question in tokens, more is cut off; without, 64.
 
         Returns:
             For each question a dictionary with `answer`, `score`, `start` and `end`, where `answer`
@@ -83,7 +92,8 @@ class QuestionAnswering(Task):
             such, best first.
 
         Raises:
-            InputError: an input is no text, or the lists differ in length.
+            InputError: an input is no text, the lists differ in length, or an option is not one
+                that this model has.
         """
         questions, single = as_list(question)
         contexts, shared = as_list(context)
@@ -98,25 +108,55 @@ class QuestionAnswering(Task):
         n_best = max(self._trained.n_best or _N_BEST, top_k)
         threshold = self._threshold(handle_impossible_answer, null_threshold)
         rules = AnswerRules(n_best, longest, threshold)
+        shape = self._windows(max_seq_len, doc_stride, max_question_len)
         results = [
             _answers(prediction, top_k)
-            for prediction in self._predict(_pairs(questions, contexts), rules)
+            for prediction in self._predict(_pairs(questions, contexts), shape, rules)
         ]
         return results[0] if single else results
 
     def _threshold(self, impossible: bool | None, threshold: float | None) -> float | None:
         if impossible is None:
             impossible = threshold is not None or self._trained.null_threshold is not None
+        if threshold is not None and (
+            not isinstance(threshold, int | float) or threshold != threshold
+        ):
+            raise InputError(f"null_threshold is {quoted(threshold)}; expected a number")
         if not impossible:
             return None
         return (self._trained.null_threshold or 0.0) if threshold is None else threshold
 
-    def _predict(self, pairs: Sequence[_Question], rules: AnswerRules) -> Iterator[Prediction]:
+    def _windows(
+        self, longest: int | None, stride: int | None, question: int | None
+    ) -> WindowShape:
+        """How contexts are cut for a call."""
+        usual, most = self._shape, self.limit.tokens
+        if longest is None and stride is None and question is None:
+            return usual
+        window = usual.max_length if longest is None else positive("max_seq_len", longest)
+        if window > most:
+            raise InputError(
+                f"max_seq_len is {window}; the model takes {most} tokens ({self.limit.source})"
+            )
+        shared = min(usual.stride, window // 2) if stride is None else stride
+        if not isinstance(shared, int) or isinstance(shared, bool) or not 0 <= shared < window:
+            raise InputError(
+                f"doc_stride is {quoted(stride)}; expected a whole number, 0 to {window - 1}"
+            )
+        asked = (
+            usual.question_tokens if question is None else positive("max_question_len", question)
+        )
+        return WindowShape(window, shared, asked)
+
+    def _predict(
+        self, pairs: Sequence[_Question], shape: WindowShape, rules: AnswerRules
+    ) -> Iterator[Prediction]:
         try:
-            for batch, windows in cut_windows(pairs, self._text.tokenizer, self._shape):
+            for batch, windows in cut_windows(pairs, self._text.tokenizer, shape):
                 yield from predict_answers(batch, windows.map, self._logits(windows), rules)
-        except RecipeError as error:  # a question that is longer once it is cut
-            raise InputError(str(error)) from error
+        except RecipeError as error:  # a question that leaves no room
+            said = str(error).replace("task.max_length", "max_seq_len")
+            raise InputError(said.replace("task.stride", "doc_stride")) from error
 
     def _logits(self, windows: Windows) -> tuple[Floats, Floats]:
         """Start and end logits of shape `(windows, tokens)`."""

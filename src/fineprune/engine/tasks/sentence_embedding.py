@@ -86,7 +86,7 @@ class SentenceEmbedding(Task):
         name = self.prompts.default if name is None else name
         if name is None:
             return ""
-        if name not in self.prompts.texts:
+        if not isinstance(name, str) or name not in self.prompts.texts:
             raise InputError(
                 f"there is no prompt {quoted(name)}; the model has {listed(self.prompts.texts)}"
             )

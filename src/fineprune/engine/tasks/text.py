@@ -77,6 +77,24 @@ class TextModel:
                 raise InputError(f"the text {quoted(text)} has no tokens")
         return encodings
 
+    def encode_first(self, pairs: Sequence[tuple[str, str]]) -> list[Encoding]:
+        """Encodings of pairs, of which only the first text is cut to what the model takes.
+
+        Raises:
+            InputError: a second text leaves no room.
+        """
+        special = self.tokenizer.num_special_tokens_to_add(pair=True)
+        seconds = list(dict.fromkeys(second for _, second in pairs))
+        for second, encoding in zip(
+            seconds, self.tokenizer.encode(seconds, special=False), strict=True
+        ):
+            if len(encoding.ids) + special >= self.limit.tokens:
+                raise InputError(
+                    f"{quoted(second)} has {len(encoding.ids)} tokens, and leaves no room for "
+                    f"another text: the model takes {self.limit.tokens} ({self.limit.source})"
+                )
+        return self.tokenizer.encode(pairs, Cut(self.limit.tokens, "only_first"))
+
     def is_cut(self, text: Text) -> bool:
         """Whether a text is longer than the longest input."""
         letters = len(text) if isinstance(text, str) else sum(map(len, text))

@@ -1,13 +1,14 @@
 """A class for each text, or a number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
 
 from fineprune.engine.config import Config
-from fineprune.engine.errors import UnsupportedModelError
+from fineprune.engine.errors import InputError, UnsupportedModelError
 from fineprune.engine.heads.head import Floats
+from fineprune.engine.tasks.entailment import HYPOTHESIS, Hypotheses
 from fineprune.engine.tasks.task import (
     Task,
     TaskSource,
@@ -17,7 +18,7 @@ from fineprune.engine.tasks.task import (
     sigmoid,
     softmax,
 )
-from fineprune.engine.tasks.text import TextModel
+from fineprune.engine.tasks.text import TextModel, check_text
 from fineprune.text.fast import Text
 from fineprune.wording import listed, quoted
 
@@ -34,6 +35,13 @@ _SCORES: dict[str, Callable[[Floats], Floats]] = {
     "single_label_classification": softmax,
 }
 
+
+_FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
+    "sigmoid": sigmoid,
+    "softmax": softmax,
+    "none": _as_it_is,
+}
+"""By the names that pipelines have for them."""
 
 _ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "torch.nn.modules.linear.Identity": _as_it_is,
@@ -65,22 +73,68 @@ class TextClassification(Task):
         """Whether a text is longer than the model's longest input."""
         return self._text.is_cut(text)
 
-    def __call__(self, texts: Text | list[Text], *, top_k: int | None = 1) -> Any:
+    def __call__(
+        self,
+        texts: Text | list[Text],
+        *,
+        top_k: int | None = 1,
+        function_to_apply: str | None = None,
+        candidate_labels: str | Sequence[str] | None = None,
+        hypothesis_template: str = HYPOTHESIS,
+        multi_label: bool = False,
+    ) -> Any:
         """Classifies texts, as the pipeline `text-classification` of `transformers` does.
 
+        With `candidate_labels` it does what `zero-shot-classification` does, with a model that was
+        trained to tell whether a text entails another: any words can be classes then.
+
         Args:
-            texts: a text, a tuple of two texts for models of pairs, or a list of either. What is
-                too long for the model is cut.
+            texts: a text, a tuple of two texts for models of pairs (or a dictionary with `text`
+                and `text_pair`), or a list of these. What is too long for the model is cut.
             top_k: how many classes to return, all if None.
+            function_to_apply: what makes scores of logits: `"sigmoid"`, `"softmax"` or `"none"`;
+                without, what the model's config says.
+            candidate_labels: classes, as a list or with commas between them, in place of the
+                model's own.
+            hypothesis_template: the text that is entailed or not, `{}` standing for a class.
+            multi_label: whether several of these classes may be true: scores do not sum to one.
 
         Returns:
             For each text a dictionary with `label` and `score` of the best class; with another
-            `top_k` than 1, a list of such, best first.
+            `top_k` than 1, a list of such, best first. With `candidate_labels` a dictionary with
+            the text as `sequence`, and all `labels` and `scores`, best first.
+
+        Raises:
+            InputError: an input is no text, or an option not one that this model has.
         """
         batch, single = as_list(texts)
-        answers = [self._ranked(logits)[:top_k] for logits in self._logits(batch)]
+        if candidate_labels is not None:
+            if function_to_apply is not None:
+                raise InputError("candidate_labels go without function_to_apply: leave it out")
+            hypotheses = Hypotheses.of(candidate_labels, hypothesis_template, multi_label)
+            entailed = self._entailed(batch, hypotheses)
+            return entailed[0] if single else entailed
+        if top_k is not None:
+            positive("top_k", top_k)
+        batch = [_as_pair(one) for one in batch]
+        answers = [
+            self._ranked(logits, function_to_apply)[:top_k] for logits in self._logits(batch)
+        ]
         results = [answer[0] for answer in answers] if top_k == 1 else answers
         return results[0] if single else results
+
+    def _entailed(self, texts: Sequence[str], hypotheses: Hypotheses) -> list[dict[str, Any]]:
+        """What each text entails."""
+        for text in texts:
+            check_text(text)
+        pairs = [(text, one) for text in texts for one in hypotheses.texts]
+        logits = self._text.values(self._text.encode_first(pairs))
+        number = len(hypotheses.texts)
+        labels = self._config.labels(logits[0].shape[0]) if logits else ()
+        return [
+            {"sequence": text, **hypotheses.rank(np.stack(logits[first : first + number]), labels)}
+            for text, first in zip(texts, range(0, len(pairs), number), strict=True)
+        ]
 
     def scores(self, pairs: Any, *, batch_size: int, show: bool) -> Floats:
         """Scores of pairs of texts; see `Engine.predict`."""
@@ -115,14 +169,33 @@ class TextClassification(Task):
             )
         return _ACTIVATIONS[name](logits)
 
-    def _ranked(self, logits: Floats) -> list[dict[str, Any]]:
-        scores = _SCORES[_problem(self._config, len(logits))](logits)
+    def _ranked(self, logits: Floats, function: str | None) -> list[dict[str, Any]]:
+        if function is None:
+            scores = _SCORES[_problem(self._config, len(logits))](logits)
+        else:
+            scores = _function(function)(logits)
         labels = self._config.labels(len(logits))
         answers = [
             {"label": label, "score": float(score)}
             for label, score in zip(labels, scores, strict=True)
         ]
         return sorted(answers, key=lambda answer: -answer["score"])
+
+
+def _function(name: Any) -> Callable[[Floats], Floats]:
+    found = _FUNCTIONS.get(name.lower()) if isinstance(name, str) else None
+    if found is None:
+        raise InputError(
+            f"function_to_apply is {quoted(name)}; expected one of {listed(_FUNCTIONS)}"
+        )
+    return found
+
+
+def _as_pair(one: Any) -> Any:
+    """A dictionary with `text` and `text_pair`, as pipelines take it, as a pair."""
+    if isinstance(one, Mapping) and one.keys() == {"text", "text_pair"}:
+        return one["text"], one["text_pair"]
+    return one["text"] if isinstance(one, Mapping) and one.keys() == {"text"} else one
 
 
 def _problem(config: Config, classes: int) -> str:

@@ -1,26 +1,27 @@
 """A class for each token, or entities of several tokens."""
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import Any, Literal, final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, final
 
 import numpy as np
 from tokenizers import Encoding
 
 from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
+from fineprune.engine.tasks.entities import (
+    AGGREGATIONS,
+    Aggregation,
+    Entity,
+    Token,
+    entities_of,
+)
 from fineprune.engine.tasks.pieces import pieces_of
 from fineprune.engine.tasks.task import Task, TaskSource, as_list, softmax
 from fineprune.engine.tasks.text import TextModel
 from fineprune.text.characters import without_surrogates
 from fineprune.text.files import read_object
 from fineprune.text.settings import CONFIG
-from fineprune.wording import listed
-
-Aggregation = Literal["none", "simple"]
-Entity = dict[str, Any]
-
-_AGGREGATIONS: tuple[Aggregation, ...] = ("none", "simple")
+from fineprune.wording import listed, quoted
 
 
 @final
@@ -36,7 +37,10 @@ class TokenClassification(Task):
         self.limit = self._text.limit
         self._config = source.config
         unknown = read_object(source.attachments, CONFIG).get("unk_token")
-        self._unknown = unknown.get("content") if isinstance(unknown, dict) else unknown
+        unknown = unknown.get("content") if isinstance(unknown, dict) else unknown
+        tokenizer = self._text.tokenizer
+        self._unknown = tokenizer.number_of(unknown) if isinstance(unknown, str) else None
+        self._marks_continuations = tokenizer.marks_continuations
 
     def __call__(
         self,
@@ -44,41 +48,54 @@ class TokenClassification(Task):
         *,
         aggregation_strategy: Aggregation = "none",
         ignore_labels: Sequence[str] = ("O",),
+        stride: int | None = None,
     ) -> Any:
         """Classifies tokens, as the pipeline `token-classification` of `transformers` does.
 
         Args:
             texts: a text, or a list of texts, of any length.
             aggregation_strategy: `"none"` for tokens; `"simple"` for runs of tokens of one class,
-                a label that starts with `B-` beginning a new one.
+                a label that starts with `B-` beginning a new one; `"first"`, `"average"` and
+                `"max"` for runs of words, each with the class of its first token, of the average
+                over its tokens, or of its most certain one.
             ignore_labels: classes to leave out.
+            stride: how many tokens neighbouring windows of a long text share; a quarter of a
+                window if None.
 
         Returns:
             For each text a list of dictionaries with `entity`, `score`, `index`, `word`, `start`,
             and `end`; if aggregated, `entity_group` for `entity`, and no `index`.
 
         Raises:
-            InputError: an input is no text, or there is no such strategy.
+            InputError: an input is no text, there is no such strategy, or windows cannot share so
+                many tokens.
         """
-        if aggregation_strategy not in _AGGREGATIONS:
+        if aggregation_strategy not in AGGREGATIONS:
             raise InputError(
-                f"aggregation_strategy is {aggregation_strategy!r}; "
-                f"expected one of {listed(_AGGREGATIONS)}"
+                f"aggregation_strategy is {quoted(aggregation_strategy)}; "
+                f"expected one of {listed(AGGREGATIONS)}"
             )
+        ignored = _labels(ignore_labels)
         batch, single = as_list(texts)
         encodings = self._text.encode(batch, whole=True)
+        key = "entity" if aggregation_strategy == "none" else "entity_group"
         answers = [
-            self._answer(list(self._entities(*parts)), aggregation_strategy, ignore_labels)
-            for parts in zip(batch, encodings, self._logits(encodings), strict=True)
+            [
+                entity
+                for entity in self._entities(*parts, aggregation_strategy)
+                if entity[key] not in ignored
+            ]
+            for parts in zip(batch, encodings, self._logits(encodings, stride), strict=True)
         ]
         return answers[0] if single else answers
 
-    def _logits(self, encodings: Sequence[Encoding]) -> Iterator[Floats]:
+    def _logits(self, encodings: Sequence[Encoding], stride: int | None) -> Iterator[Floats]:
         """Logits of shape `(tokens, classes)` for each text; those of special tokens mean nothing.
 
         Of a short text they are what the model says; of others they are put together.
         """
-        pieces = [pieces_of(encoding, self._text.limit.tokens) for encoding in encodings]
+        longest = self._text.limit.tokens
+        pieces = [pieces_of(encoding, longest, stride) for encoding in encodings]
         types = [self._text.tokenizer.types(encoding) for encoding in encodings]
         said = iter(
             self._text.source.model.values(
@@ -101,58 +118,41 @@ class TokenClassification(Task):
                 logits[piece.places[piece.best]] = values[piece.best]
             yield logits
 
-    def _answer(
-        self, entities: list[Entity], strategy: Aggregation, ignored: Sequence[str]
+    def _entities(
+        self, text: str, encoding: Encoding, logits: Floats, strategy: Aggregation
     ) -> list[Entity]:
-        key = "entity"
-        if strategy == "simple":
-            entities, key = self._grouped(entities), "entity_group"
-        return [entity for entity in entities if entity[key] not in ignored]
-
-    def _entities(self, text: str, encoding: Encoding, logits: Floats) -> Iterator[Entity]:
         scores = softmax(logits)
-        labels = self._config.labels(scores.shape[1])
-        for index, special in enumerate(encoding.special_tokens_mask):
-            if special:
-                continue
-            start, end = encoding.offsets[index]
-            word = encoding.tokens[index]
-            best = int(scores[index].argmax())
-            yield {
-                "entity": labels[best],
-                "score": float(scores[index, best]),
-                "index": index,
-                "word": without_surrogates(text[start:end]) if word == self._unknown else word,
-                "start": start,
-                "end": end,
-            }
+        tokens = [
+            self._token(text, encoding, index, scores[index])
+            for index, special in enumerate(encoding.special_tokens_mask)
+            if not special
+        ]
+        return entities_of(tokens, self._config.labels(scores.shape[1]), strategy, self._join)
 
-    def _grouped(self, entities: Sequence[Entity]) -> list[Entity]:
-        runs = groupby(zip(_run_numbers(entities), entities, strict=True), key=lambda pair: pair[0])
-        return [self._group([entity for _, entity in run]) for _, run in runs]
+    def _token(self, text: str, encoding: Encoding, index: int, scores: Floats) -> Token:
+        start, end = encoding.offsets[index]
+        word, own = encoding.tokens[index], without_surrogates(text[start:end])
+        if encoding.ids[index] == self._unknown:
+            return Token(own, scores, index, start, end, continues=False)
+        continues = (
+            len(word) != len(own)
+            if self._marks_continuations
+            else start > 0 and " " not in text[start - 1 : start + 1]
+        )
+        return Token(word, scores, index, start, end, continues)
 
-    def _group(self, run: list[Entity]) -> Entity:
-        words = [entity["word"] for entity in run]
+    def _join(self, words: list[str]) -> str:
         decoder = self._text.tokenizer.decoder
-        return {
-            "entity_group": _tag(run[0]["entity"]),
-            "score": float(np.mean([entity["score"] for entity in run])),
-            "word": decoder.decode(words) if decoder is not None else " ".join(words),
-            "start": run[0]["start"],
-            "end": run[-1]["end"],
-        }
+        return " ".join(words) if decoder is None else str(decoder.decode(words))
 
 
-def _tag(label: str) -> str:
-    """A label without its mark of beginning or inside."""
-    return label[2:] if label.startswith(("B-", "I-")) else label
+def _labels(names: Any) -> list[str]:
+    """Names of classes.
 
-
-def _run_numbers(entities: Sequence[Entity]) -> list[int]:
-    """For each entity, the number of the run of one class that it belongs to."""
-    labels = [entity["entity"] for entity in entities]
-    begins = [
-        previous is None or label.startswith("B-") or _tag(label) != _tag(previous)
-        for previous, label in zip([None, *labels], labels, strict=False)
-    ]
-    return [int(number) for number in np.cumsum(begins)]
+    Raises:
+        InputError: they are none.
+    """
+    named = [names] if isinstance(names, str) else names
+    if not isinstance(named, Iterable) or not all(isinstance(name, str) for name in named):
+        raise InputError(f"ignore_labels is {quoted(names)}; expected a list of labels")
+    return list(named)
