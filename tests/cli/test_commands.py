@@ -28,7 +28,7 @@ def test_train_evaluate_count_finalize_evaluate(
     assert trained.out.startswith(f"{run}: ")
     assert "% kept" in trained.out
     assert all(line.startswith("step ") for line in trained.err.splitlines())
-    assert "step 6/12  loss " in trained.err
+    assert "step 6/12  task loss " in trained.err
 
     evaluated = one_object(fineprune("evaluate", run, recipe, "--json").out)
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
