@@ -2,6 +2,7 @@
 
 ```
 accuracy.py  metrics of a packed file in the engine
+names.py     what matrices are called
 speed/       milliseconds beside other engines
 ```
 """
