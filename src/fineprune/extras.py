@@ -6,7 +6,7 @@ from typing import Literal
 
 from fineprune.errors import MissingExtraError
 
-Extra = Literal["tasks", "train", "demo"]
+Extra = Literal["tasks", "train", "report", "demo"]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from fineprune.cli.evaluate import evaluate
 from fineprune.cli.finalize import finalize
 from fineprune.cli.pack import pack
 from fineprune.cli.predict import predict
+from fineprune.cli.report import report
 from fineprune.cli.train import train
 from fineprune.cli.unpack import unpack
 from fineprune.errors import FinepruneError
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, evaluate, count, finalize, pack, unpack, predict, bench):
+for command in (demo, train, evaluate, count, finalize, pack, unpack, predict, bench, report):
     app.command()(command)
 
 _WRONG_INPUT = 2
