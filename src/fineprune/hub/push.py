@@ -6,11 +6,9 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
 from fineprune.errors import HubError
-from fineprune.hub.card import model_card
+from fineprune.hub.card import CARD, model_card
 from fineprune.hub.files import FILENAME
 from fineprune.packing import read_packed
-
-_CARD = "README.md"
 
 
 def push(
@@ -49,9 +47,9 @@ def push(
     try:
         name = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         operations = [CommitOperationAdd(filename, str(path))]
-        if not api.file_exists(name, _CARD, revision=revision):
+        if not api.file_exists(name, CARD, revision=revision):
             card = model_card(packed, name, path.stat().st_size)
-            operations.append(CommitOperationAdd(_CARD, card.encode()))
+            operations.append(CommitOperationAdd(CARD, card.encode()))
         commit = api.create_commit(
             name,
             operations,
