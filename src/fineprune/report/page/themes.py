@@ -5,6 +5,7 @@ replaced by the page's CSS variables, whose values differ between light, dark, a
 """
 
 import io
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ _SETTINGS: Any = {
     "legend.frameon": False,
     "lines.linewidth": 1.6,
 }
+
+# At its first use it looks for fonts, and says so where that takes long; none is used here.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 _FONT = re.compile(r"(font: [^;\"]*?\d+(?:\.\d+)?px) [^;\"]*")
 _IDS = re.compile(r'(\bid="|href="#|url\(#)')
