@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fineprune.cli.bench import print_shape
+from fineprune.report.speed.records import Race, Timing
+from fineprune.report.speed.shapes import Shape
 from tests.cli.conftest import Command, assert_one_line, one_object
 from tests.engine.zoo import build, save_packed
 
@@ -55,6 +58,21 @@ def test_what_is_not_installed_is_told(
     ]
     assert "1 x 8 tokens, 1 threads" in found.out
     assert "fineprune" in found.out
+
+
+def test_large_numbers_fit_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shape = Shape(8, 384)
+    engines = ("fineprune", "onnxruntime-int8", "openvino-int8")
+    timings = [Timing(name, shape, 12345.6, 123.45, 12_345_678_901, 1.5e-2) for name in engines]
+    print_shape(Race(timings, {}), shape, 64)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in engines:
+        [line] = [line for line in lines if f" {name} " in line]
+        assert "12345.6" in line
 
 
 def test_what_is_wrong(file: Path, fineprune: Command) -> None:

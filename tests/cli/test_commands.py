@@ -28,13 +28,18 @@ def test_train_evaluate_count_finalize_evaluate(
     assert trained.out.startswith(f"{run}: ")
     assert "% kept" in trained.out
     assert all(line.startswith("step ") for line in trained.err.splitlines())
-    assert "step 6/12  loss " in trained.err
+    assert "step 6/12  task loss " in trained.err
 
     evaluated = one_object(fineprune("evaluate", run, recipe, "--json").out)
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert evaluated["metrics"] == pytest.approx(metrics["metrics"])
     assert evaluated["examples"] == VALIDATION_EXAMPLES
     assert evaluated["density"] == metrics["density"]
+
+    told = fineprune("count", run).out
+    assert all(len(line) <= 80 for line in told.splitlines()[1:])  # the first is the folder
+    assert "layer 0 attention query" in told
+    assert "layer 1 feed-forward down" in told
 
     counted = one_object(fineprune("count", run, "--json").out)
     matrices = counted["matrices"].values()
@@ -90,7 +95,7 @@ def test_results_for_people(fineprune: Command, workspace: Workspace, tmp_path: 
     assert "100.00% kept, 12 examples of validation" in evaluated.out
     counted = fineprune("count", workspace.teacher())
     assert counted.code == 0
-    assert "bert.encoder.layer.1.output.dense.weight" in counted.out
+    assert "layer 1 feed-forward down" in counted.out
     assert "all prunable weights" in counted.out
 
 

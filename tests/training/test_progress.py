@@ -37,7 +37,9 @@ def test_a_line_says_step_loss_kept_metric_and_time_left(
     with ProgressCallback(["f1"], Console(file=written, width=40)) as callback:
         callback.on_train_begin(arguments, state(0), control)
         clock[0] += 20.0
-        callback.on_log(arguments, state(10), control, {"loss": 0.51239, "density": 0.25})
+        callback.on_log(
+            arguments, state(10), control, {"loss": 9.0, "task_loss": 0.51239, "density": 0.25}
+        )
         callback.on_log(arguments, state(10), control, {"density/layer.weight": 0.5})
         callback.on_log(
             arguments,
@@ -51,11 +53,13 @@ def test_a_line_says_step_loss_kept_metric_and_time_left(
             },
         )
         clock[0] += 20.0
-        callback.on_log(arguments, state(20), control, {"loss": 0.25, "density": 0.125})
+        callback.on_log(
+            arguments, state(20), control, {"loss": 9.0, "task_loss": 0.25, "density": 0.125}
+        )
     assert written.getvalue().splitlines() == [
-        "step 10/90  loss 0.5124  kept 25.00%  left 2:40",
-        "step 10/90  loss 0.5124  kept 20.00%  f1 81.23  left 2:40",
-        "step 20/90  loss 0.2500  kept 12.50%  f1 81.23  left 2:20",
+        "step 10/90  task loss 0.5124  kept 25.00%  left 2:40",
+        "step 10/90  task loss 0.5124  kept 20.00%  f1 81.23  left 2:40",
+        "step 20/90  task loss 0.2500  kept 12.50%  f1 81.23  left 2:20",
     ]
 
 
@@ -68,8 +72,8 @@ def test_a_floor_that_holds_is_said(arguments: TrainingArguments) -> None:
         del logs["matrices_at_floor"]
         callback.on_log(arguments, state(60), control, logs)
     held, released = written.getvalue().splitlines()
-    assert "loss 1.0000  kept 1.25%  floor holds 3 matrices  left" in held
-    assert "loss 1.0000  kept 1.25%  left" in released
+    assert "task loss 1.0000  kept 1.25%  floor holds 3 matrices  left" in held
+    assert "task loss 1.0000  kept 1.25%  left" in released
 
 
 def test_time_left_of_a_resumed_run_counts_from_where_it_resumed(
@@ -82,8 +86,8 @@ def test_time_left_of_a_resumed_run_counts_from_where_it_resumed(
         clock[0] += 10.0
         callback.on_log(arguments, state(60), control, {"loss": 1.0})
     assert written.getvalue().splitlines() == [
-        "step 50/90  loss 1.0000  left ?",
-        "step 60/90  loss 1.0000  left 0:30",
+        "step 50/90  task loss 1.0000  left ?",
+        "step 60/90  task loss 1.0000  left 0:30",
     ]
 
 
@@ -108,7 +112,7 @@ def test_a_terminal_shows_a_bar(arguments: TrainingArguments) -> None:
     # The last time that it is drawn.
     shown = written.getvalue()
     assert "30/90" in shown
-    assert "loss 0.5000  kept 25.00%  accuracy 0.75" in shown
+    assert "task loss 0.5000  kept 25.00%  accuracy 0.75" in shown
     assert "step 30/90" not in shown, "no lines beside the bar"
 
 

@@ -61,8 +61,11 @@ def test_what_a_run_leaves_behind(kind: Kind, workspace: Workspace, tmp_path: Pa
         "recipe.yaml",
         "tokenizer.json",
         "tokenizer_config.json",
+        "trainer_state.json",
         "training_args.bin",
     }
+    log = json.loads((output / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
+    assert [logs["density"] for logs in log if "task_loss" in logs][-1] == result.density
     written = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
     assert written == vars(result)
     assert result.metrics.keys() == METRICS[kind]

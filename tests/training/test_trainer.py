@@ -275,6 +275,23 @@ def test_log_says_what_the_loss_is_made_of(tmp_path: Path) -> None:
     assert record.logs[-2]["density"] == count(model_of(trainer)).density
 
 
+def test_parts_of_the_loss_are_means_over_the_steps_of_a_line(tmp_path: Path) -> None:
+    def lines(every: int) -> list[dict[str, float]]:
+        method, changes = SoftMovement(final_lambda=30), {"logging_steps": every}
+        trainer = trainer_of(tmp_path / str(every), method, teacher=other(), changes=changes)
+        record = Recorder(trainer)
+        trainer.train()
+        return [logs for logs in record.logs if "loss" in logs]
+
+    each, together = lines(1), lines(4)
+    assert len(together) == len(each) // 4
+    for number, logs in enumerate(together):
+        steps = each[4 * number : 4 * number + 4]
+        for part in ("task_loss", "distillation_loss", "penalty"):
+            values = [one[part] for one in steps if part in one]
+            assert logs.get(part, 0.0) == pytest.approx(sum(values) / max(1, len(values)))
+
+
 def test_log_says_where_the_floor_binds(tmp_path: Path) -> None:
     # All scores start at 0, so that sigmoid(S) = 0.5 lies under the cut once that has risen.
     trainer = trainer_of(tmp_path, SoftMovement(final_lambda=0.0, cut=0.9, floor=0.25))

@@ -81,6 +81,6 @@ def test_two_processes(name: str, folders: Path, tmp_path: Path) -> None:
     # Only the first process tells how it goes and how it ended.
     out, err = ([(folder / name).read_text() for folder in left] for name in ("out", "err"))
     assert out[0].startswith(f"{two}: ")
-    assert "\nstep 5/12  loss " in err[0]
+    assert "\nstep 5/12  task loss " in err[0]
     assert out[1] == ""
     assert "step" not in err[1]

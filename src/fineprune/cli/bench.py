@@ -50,7 +50,7 @@ def bench(
         print_json({"threads": course.threads, **found.record()})
         return
     for shape in course.shapes:
-        _print_shape(found, shape, course.threads)
+        print_shape(found, shape, course.threads)
     for name, reason in found.left_out.items():
         note(f"not compared: {name}: {reason}")
 
@@ -64,13 +64,14 @@ def _installed() -> list[str]:
     return [name for name in RIVALS if name != _OURS and not why_missing(name, {})]
 
 
-def _print_shape(found: Race, shape: Shape, threads: int) -> None:
+def print_shape(found: Race, shape: Shape, threads: int) -> None:
+    """A table of all engines at one shape, at most 80 columns wide."""
     timings = [timing for timing in found.timings if timing.shape == shape]
     ours = next(timing for timing in timings if timing.engine == _OURS)
     columns = {
         "engine": "left",
         "ms": "right",
-        "times ours": "right",
+        "x ours": "right",
         "per s": "right",
         "MB": "right",
         "load s": "right",

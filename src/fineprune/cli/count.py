@@ -3,6 +3,7 @@
 from fineprune.cli.options import JsonOption, MethodOption, ModelArgument, ThresholdOption
 from fineprune.cli.printing import print_json, print_table
 from fineprune.extras import needs
+from fineprune.report.names import MatrixName
 
 
 def count(
@@ -36,7 +37,11 @@ def count(
         )
         return
     rows = [
-        _row(f"{name}{' (at the floor)' if matrix.at_floor else ''}", matrix.kept, matrix.total)
+        _row(
+            f"{MatrixName.of(name)}{' (at the floor)' if matrix.at_floor else ''}",
+            matrix.kept,
+            matrix.total,
+        )
         for name, matrix in counted.matrices.items()
     ]
     rows += [

@@ -69,7 +69,7 @@ def evaluate(
         )
         return
     rows = [[name, f"{value:.4g}"] for name, value in result.metrics.items()]
-    title = f"{model}: {result.density:.2%} kept, {result.examples:,} examples of {split}"
+    title = f"{model}\n{result.density:.2%} kept, {result.examples:,} examples of {split}"
     print_table({"metric": "left", "value": "right"}, rows, title=title)
 
 

@@ -60,7 +60,7 @@ def frontier(
         from fineprune.report.frontier.measure import Search, measure_frontier
         from fineprune.report.frontier.records import FRONTIER_FILE
         from fineprune.tasks.base import split_named
-        from fineprune.training.models import resolve_name
+        from fineprune.tasks.model_names import resolve_name
         from fineprune.training.recipe import read_recipe
 
     settings = read_recipe(recipe, overrides or ())

@@ -17,6 +17,7 @@ from fineprune.cli.frontier import frontier
 from fineprune.cli.init import init
 from fineprune.cli.pack import pack
 from fineprune.cli.predict import predict
+from fineprune.cli.report import report
 from fineprune.cli.train import train
 from fineprune.cli.unpack import unpack
 from fineprune.errors import FinepruneError
@@ -40,6 +41,7 @@ COMMANDS = (
     predict,
     bench,
     frontier,
+    report,
 )
 for command in COMMANDS:
     app.command()(command)

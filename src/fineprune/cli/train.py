@@ -21,8 +21,8 @@ def train(
 ) -> None:
     """Fine-prune a model as a recipe says.
 
-    Leaves the model with its masks, metrics.json, predictions.json and the resolved recipe in
-    DIR, beside the checkpoints.
+    Leaves the model with its masks, metrics.json, predictions.json, trainer_state.json (the log)
+    and the resolved recipe in DIR, beside the checkpoints.
     """
     with needs("train", "fineprune train"):
         from accelerate import PartialState

@@ -1,25 +1,55 @@
-"""What is said of a packed model in its repository."""
+"""What is said of a model beside it: a card, as hubs expect it in `README.md`."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from fineprune.packing import PackedModel
+from fineprune.packing import PackedModel, read_packed
+from fineprune.packing.places import FILENAME, packed_file
 
+CARD = "README.md"
+
+_METRICS, _RECIPE, _CONFIG = "metrics.json", "recipe.yaml", "config.json"
 _TASKS = {
-    "ForSequenceClassification": "text-classification",
-    "ForTokenClassification": "token-classification",
-    "ForQuestionAnswering": "question-answering",
-    "Model": "sentence-similarity",
+    "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
+    "ForTokenClassification": ("token-classification", "AutoModelForTokenClassification"),
+    "ForQuestionAnswering": ("question-answering", "AutoModelForQuestionAnswering"),
+    "Model": ("sentence-similarity", "AutoModel"),
 }
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_LONGEST_CHAIN = 10  # of runs that each began with the one before
 
-_CARD = """---
-{header}---
+_BODY = """
 # {name}
 
-{what}, fine-pruned and packed by fineprune into one file of {bytes:,} bytes{kept}. It runs on an
-ordinary CPU, without PyTorch:
+{what}. Its weights were pruned by fineprune.
+
+## Figures
+
+| | |
+|---|---|
+{figures}
+
+## How to run it
+
+{how}
+
+## How it was made
+
+{made}
+
+## Limits
+
+{limits}
+"""
+
+_PACKED = """Without PyTorch, on an ordinary CPU (`pip install fineprune`):
 
 ```python
 from fineprune import Engine
@@ -27,35 +57,245 @@ from fineprune import Engine
 engine = Engine.from_pretrained("{name}")
 engine({example})
 ```
-"""
+
+With PyTorch (`pip install "fineprune[train]"`): `fineprune.load` makes a module of the file."""
+
+_FOLDER = """
+Or with transformers, after `import fineprune.huggingface`: `{auto}.from_pretrained("{name}")`."""
+
+_PLAIN = """With PyTorch and transformers, as any other model:
+
+```python
+from transformers import {auto}, AutoTokenizer
+
+model = {auto}.from_pretrained("{name}")
+tokenizer = AutoTokenizer.from_pretrained("{name}")
+```
+
+Without PyTorch, small and fast: pack it first, on the command line.
+
+```console
+$ pip install fineprune
+$ fineprune pack FOLDER {file}
+$ fineprune predict {file} {question}
+```"""
 
 
-def model_card(packed: PackedModel, name: str, size: int) -> str:
-    """A model card, as a Markdown file with its header.
+@dataclass(frozen=True)
+class Facts:
+    """What a card is made of.
+
+    Attributes:
+        name: of the model.
+        config: the Hugging Face config.
+        recipe: that it was trained with; empty if there is none.
+        recorded: content of `metrics.json`; empty if there is none.
+        provenance: kept and prunable weights, and bits if it is packed.
+        size: bytes of its weights' file.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    recorded: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    size: int
+
+    @property
+    def architecture(self) -> str:
+        """The model's class; empty if the config names none."""
+        names = self.config.get("architectures")
+        return str(names[0]) if isinstance(names, list) and names else ""
+
+    @property
+    def task(self) -> tuple[str, str]:
+        """The hub's name of what it does, and the class that loads it; empty if not known."""
+        known = (task for end, task in _TASKS.items() if self.architecture.endswith(end))
+        return next(known, ("", "AutoModel"))
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The task's metrics."""
+        found = self.recorded.get("metrics")
+        values = found.items() if isinstance(found, dict) else ()
+        return {str(name): value for name, value in values if isinstance(value, int | float)}
+
+
+def model_card(packed: PackedModel, name: str, size: int, *, folder: bool = False) -> str:
+    """The card of a packed model, as a Markdown file with its header.
 
     Args:
         packed: the model; its tensors are not needed.
-        name: of the repository.
+        name: of the repository, or the folder.
         size: of the file in bytes.
+        folder: whether config and tokenizer lie beside the file, so that transformers loads it.
     """
-    architecture = _architecture(packed.config)
-    task = next((task for end, task in _TASKS.items() if architecture.endswith(end)), None)
-    header: dict[str, Any] = {"library_name": "fineprune", "tags": ["fineprune", "pruning"]}
-    if task:
-        header["pipeline_tag"] = task
-    density = packed.provenance.get("density")
-    kept = f", {density:.1%} of its weights kept" if isinstance(density, float) else ""
-    example = 'question="...", context="..."' if task == "question-answering" else '"..."'
-    return _CARD.format(
-        header=yaml.safe_dump(header, sort_keys=False),
+    facts = Facts(
         name=name,
-        what=f"A {architecture}" if architecture else "A transformer encoder",
-        bytes=size,
-        kept=kept,
-        example=example,
+        config=packed.config,
+        recipe=_mapping(yaml.safe_load, packed.attachments.get(_RECIPE)),
+        recorded=_mapping(json.loads, packed.attachments.get(_METRICS)),
+        provenance=packed.provenance,
+        size=size,
     )
+    example = 'question="...", context="..."' if "question" in facts.task[0] else '"..."'
+    how = _PACKED.format(name=name, example=example)
+    if folder:
+        how += _FOLDER.format(name=name, auto=facts.task[1])
+    return _card(facts, how, "fineprune", [*_rounded(facts), *_limits(facts)])
 
 
-def _architecture(config: Mapping[str, Any]) -> str:
-    names = config.get("architectures")
-    return str(names[0]) if isinstance(names, list) and names else ""
+def write_card_of_packed(folder: Path) -> None:
+    """Writes the card of the packed file in a folder beside it.
+
+    Raises:
+        HubError: the folder holds no packed file, or several.
+        PackedFileError: the file is damaged.
+    """
+    file = packed_file(folder)
+    packed = read_packed(file, tensors=())
+    card = model_card(packed, folder.resolve().name, file.stat().st_size, folder=True)
+    (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def write_card_of_plain(folder: Path, name: str, kept: int, prunable: int) -> None:
+    """Writes the card of a finalized model into its folder.
+
+    Args:
+        folder: config, weights, and what its run recorded.
+        name: that the folder will have.
+        kept: weights that are not zero.
+        prunable: weights that could have been pruned.
+    """
+    facts = Facts(
+        name=name,
+        config=_mapping(json.loads, _content(folder / _CONFIG)),
+        recipe=_mapping(yaml.safe_load, _content(folder / _RECIPE)),
+        recorded=_mapping(json.loads, _content(folder / _METRICS)),
+        provenance={"kept": kept, "prunable": prunable},
+        size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
+    )
+    question = '"A question" --context "..."' if "question" in facts.task[0] else '"A text."'
+    how = _PLAIN.format(name=name, auto=facts.task[1], file=FILENAME, question=question)
+    zeros = (
+        "It is as large, and in PyTorch as slow, as a dense model: zeros are stored, and "
+        "multiplied with, like all other weights."
+    )
+    card = _card(facts, how, "transformers", [zeros, *_limits(facts)])
+    (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def _card(facts: Facts, how: str, library: str, limits: list[str]) -> str:
+    results = list(_results(facts))
+    data = ModelCardData(
+        model_name=facts.name if results else None,
+        library_name=library,
+        tags=["fineprune", "pruning"],
+        pipeline_tag=facts.task[0] or None,
+        base_model=base_model(facts.recipe),
+        eval_results=results or None,
+    )
+    body = _BODY.format(
+        name=facts.name,
+        what=f"A {facts.architecture}" if facts.architecture else "A transformer encoder",
+        figures="\n".join(f"| {name} | {value} |" for name, value in _figures(facts)),
+        how=how,
+        made="\n".join(f"- {line}" for line in _made(facts)),
+        limits="\n".join(f"- {line}" for line in limits),
+    )
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n{body}"))
+
+
+def _results(facts: Facts) -> Iterator[EvalResult]:
+    """Metrics, in the form that hubs show."""
+    if not facts.task[0]:
+        return
+    for name, value in facts.metrics.items():
+        yield EvalResult(
+            task_type=facts.task[0],
+            dataset_type="local",
+            dataset_name="validation data of its recipe",
+            dataset_split="validation",
+            metric_type=name,
+            metric_value=value,
+        )
+
+
+def _figures(facts: Facts) -> Iterator[tuple[str, str]]:
+    kept, prunable = (facts.provenance.get(name) for name in ("kept", "prunable"))
+    if isinstance(kept, int) and isinstance(prunable, int) and prunable > 0:
+        yield "weights kept", f"{kept / prunable:.2%} ({kept:,} of {prunable:,})"
+    yield "file", f"{facts.size:,} bytes"
+    if (bits := facts.provenance.get("bits")) is not None:
+        yield "bits of layers / embeddings", f"{bits} / {facts.provenance.get('embedding_bits')}"
+    examples = facts.recorded.get("examples")
+    of = f", {examples:,} examples" if isinstance(examples, int) else ""
+    for name, value in facts.metrics.items():
+        yield f"{name} (validation{of})", f"{value:.4g}"
+
+
+def _made(facts: Facts) -> Iterator[str]:
+    """What the recipe tells; paths on somebody's machine are named as they are."""
+    if not facts.recipe:
+        yield "No recipe came with it."
+        return
+    yield f"Trained from `{facts.recipe.get('model')}`."
+    if teacher := facts.recipe.get("teacher"):
+        yield f"Its teacher was `{teacher}`."
+    pruning = facts.recipe.get("pruning")
+    method = pruning.get("method") if isinstance(pruning, dict) else None
+    if isinstance(method, dict):
+        settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "name")
+        yield f"Pruned by {method.get('name')}: {settings}."
+    training = facts.recipe.get("training")
+    if isinstance(training, dict) and isinstance(training.get("epochs"), int | float):
+        yield f"{training['epochs']:g} epochs, learning rate {training.get('learning_rate')}."
+
+
+def _rounded(facts: Facts) -> Iterator[str]:
+    if facts.metrics:
+        yield (
+            "The metrics are those of the weights before they were rounded for this file; "
+            "`fineprune evaluate` measures the file."
+        )
+
+
+def _limits(facts: Facts) -> Iterator[str]:
+    task = facts.recipe.get("task")
+    longest = task.get("max_length") if isinstance(task, dict) else None
+    if isinstance(longest, int):
+        yield f"It was trained on texts of at most {longest} tokens."
+    yield "What its base model has learned of people and languages, biases included, is in it."
+    yield "It was measured on data like those it was trained on; on others it may do worse."
+
+
+def base_model(recipe: Mapping[str, Any]) -> str | None:
+    """The model on a hub that a recipe's runs go back to; None where that is not certain.
+
+    Runs that lie on this machine are followed. A name that is the teacher's as well is most
+    likely that of a run on another machine.
+
+    Args:
+        recipe: of the last run.
+    """
+    model = recipe.get("model")
+    for _ in range(_LONGEST_CHAIN):
+        earlier = _mapping(yaml.safe_load, _content(Path(str(model)) / _RECIPE))
+        if not earlier:
+            break
+        recipe, model = earlier, earlier.get("model")
+    is_name = isinstance(model, str) and _HUB_NAME.fullmatch(model) and not Path(model).exists()
+    return str(model) if is_name and model != recipe.get("teacher") else None
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
+
+
+def _mapping(read: Any, content: bytes | None) -> dict[str, Any]:
+    """What a file says; nothing where it is none or damaged: a card is no place to complain."""
+    try:
+        found = read(content) if content else {}
+    except (ValueError, yaml.YAMLError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -6,12 +6,10 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
 from fineprune.errors import HubError
-from fineprune.hub.card import model_card
+from fineprune.hub.card import CARD, model_card
 from fineprune.packing import PackedModel, read_packed
 from fineprune.packing.modules import WEIGHTS
 from fineprune.packing.places import CONFIG, FILENAME, is_packed_folder, packed_file
-
-_CARD = "README.md"
 
 
 def push(
@@ -51,10 +49,10 @@ def push(
     api = HfApi(token=token, library_name="fineprune")
     try:
         name = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
-        if _CARD not in files and not api.file_exists(name, _CARD, revision=revision):
+        operations = [CommitOperationAdd(place, str(one)) for place, one in files.items()]
+        if CARD not in files and not api.file_exists(name, CARD, revision=revision):
             card = model_card(packed, name, path.stat().st_size)
-            operations.append(CommitOperationAdd(_CARD, card.encode()))
+            operations.append(CommitOperationAdd(CARD, card.encode()))
         commit = api.create_commit(
             name,
             operations,
@@ -86,5 +84,5 @@ def _companions(folder: Path, packed: PackedModel, filename: str | None) -> dict
             f"{filename}: leave filename out, or push the file alone"
         )
     weights = {str(Path(name).with_name(WEIGHTS)) for name in packed.attachments if "/" in name}
-    names = (CONFIG, _CARD, *packed.attachments, *sorted(weights))
+    names = (CONFIG, CARD, *packed.attachments, *sorted(weights))
     return {name: folder / name for name in names if (folder / name).is_file()}

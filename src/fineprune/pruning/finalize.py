@@ -9,6 +9,7 @@ from torch import nn
 
 from fineprune.errors import CheckpointError
 from fineprune.files import new_folder
+from fineprune.hub.card import write_card_of_plain
 from fineprune.packing.modules import MODULES, module_folders
 from fineprune.pruning.attach import detach
 from fineprune.pruning.attach_note import FINALIZED_KEY, erase_note, note_of
@@ -68,6 +69,8 @@ def finalize_folder(
 ) -> float:
     """Writes a plain Hugging Face folder that computes what the masked model does in eval mode.
 
+    A model card lies with it.
+
     Args:
         source: a run, one of its checkpoints, or a checkpoint of the original code.
         target: the folder to appear.
@@ -85,7 +88,7 @@ def finalize_folder(
         model = load_model(source, method=method, threshold=threshold)
         if not has_masks(model):
             raise CheckpointError(f"{source} is a plain model already: it holds no masks to apply")
-        density = count(model).density
+        counts = count(model)
         finalize(model).save_pretrained(folder)
         for pattern in _COMPANIONS:
             for path in source.glob(pattern):
@@ -93,4 +96,5 @@ def finalize_folder(
         for name in module_folders(source):
             if (source / name).is_dir():
                 shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
-    return density
+        write_card_of_plain(folder, target.resolve().name, counts.kept, counts.prunable)
+    return counts.density

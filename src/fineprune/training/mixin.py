@@ -30,6 +30,7 @@ from fineprune.training.divergence import (
     require_finite_weights,
 )
 from fineprune.training.heads import labels_of, require_same_labels
+from fineprune.training.loss_parts import LossParts
 from fineprune.training.rates import rewound
 from fineprune.training.rounding import Quantization, RoundingCallback, require_roundable
 from fineprune.training.sampling import RepeatableSampler
@@ -106,7 +107,7 @@ class FinePruningMixin(_Base):
         self._teacher_folder = teacher_folder
         self._taught: TeacherLogits | None = None
         self._track = track
-        self._loss_parts: dict[str, Tensor] = {}
+        self._loss_parts = LossParts()
         self._rates: list[float] = []
         self._pruning = PruningCallback(
             schedule,
@@ -231,7 +232,7 @@ class FinePruningMixin(_Base):
             parts["penalty"] = penalty / pruner.penalty_weight
             loss = loss + share * self.current_gradient_accumulation_steps * penalty
         require_finite_loss(loss, parts, self.state.global_step + 1)
-        self._loss_parts = {name: part.detach() for name, part in parts.items()}
+        self._loss_parts.add(parts)
         return loss
 
     def _share_of_a_mean(self, num_items_in_batch: Tensor | int | None) -> float:
@@ -350,8 +351,7 @@ class FinePruningMixin(_Base):
         if "loss" not in logs:
             super().log(logs, *args, **kwargs)
             return
-        parts = {name: float(part) for name, part in self._loss_parts.items()}
-        logs = {**logs, **parts, **self._level_metrics()}
+        logs = {**logs, **self._loss_parts.take(), **self._level_metrics()}
         masks = self.masks
         if masks is not None and masks.scores():
             logs |= {"score_learning_rate": self._rates[-1], "penalty_weight": self.penalty_weight}

@@ -1,4 +1,4 @@
-"""Shows how a run is going: step, loss, kept weights, where a floor holds, metric, time left."""
+"""Shows how a run is going: step, task loss, kept weights, floors that hold, metric, time left."""
 
 import sys
 import time
@@ -16,6 +16,8 @@ from rich.progress import (
 )
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
+
+_LOSS = "task loss"
 
 
 def track_teacher(batches: Iterable[Any], length: int) -> Iterable[Any]:
@@ -82,10 +84,10 @@ class ProgressCallback(TrainerCallback):
         facts = self._facts_of(logs or {})
         if not facts or not state.is_world_process_zero:
             return
-        if "loss" in facts:
+        if _LOSS in facts:
             self._facts.pop("floor", None)  # it may have let go
         self._facts |= facts
-        shown = [name for name in ("loss", "kept", "floor", *self._metrics) if name in self._facts]
+        shown = [name for name in (_LOSS, "kept", "floor", *self._metrics) if name in self._facts]
         line = "  ".join(f"{name} {self._facts[name]}" for name in shown)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=line)
@@ -108,7 +110,8 @@ class ProgressCallback(TrainerCallback):
     def _facts_of(self, logs: dict[str, float]) -> dict[str, str]:
         facts: dict[str, str] = {}
         if "loss" in logs:
-            facts["loss"] = f"{logs['loss']:.4f}"
+            # Not the sum that is trained on, which teacher and penalty move, too.
+            facts[_LOSS] = f"{logs.get('task_loss', logs['loss']):.4f}"
         density = logs.get("density", logs.get("eval_density"))
         if density is not None:
             facts["kept"] = f"{density:.2%}"

@@ -19,7 +19,7 @@ from transformers import (
 from typing_extensions import override
 
 from fineprune.errors import TrainingError
-from fineprune.files import is_taken, new_folder, write_json
+from fineprune.files import is_taken, new_folder, replacing, write_json
 from fineprune.pruning.finalize import finalize
 from fineprune.tasks.base import Logits
 from fineprune.training.checkpoints import remove_partial_checkpoints
@@ -28,6 +28,8 @@ from fineprune.training.task_trainer import TaskTrainer
 
 RECIPE_FILE = "recipe.yaml"
 METRICS_FILE = "metrics.json"
+LOG_FILE = "trainer_state.json"
+"""What `transformers` calls the file with a run's log; checkpoints have it as well."""
 PREDICTIONS_FILE = "predictions.json"
 
 _UNFINISHED_MODEL = ".model"
@@ -85,7 +87,7 @@ def claim(output: Path, recipe: Recipe) -> None:
 
 
 def conclude(trainer: TaskTrainer, output: Path, *, seconds: float) -> RunMetrics:
-    """Writes a trained model, and its metrics and predictions beside it.
+    """Writes a trained model, and its metrics, predictions and log beside it.
 
     Every file appears by rename, and the metrics last: where they stand, the run is whole.
 
@@ -98,6 +100,8 @@ def conclude(trainer: TaskTrainer, output: Path, *, seconds: float) -> RunMetric
     if trainer.is_world_process_zero():
         if logits:
             write_json(output / PREDICTIONS_FILE, trainer.predictions(logits))
+        with replacing(output / LOG_FILE) as temporary:
+            trainer.state.save_to_json(str(temporary))
         write_json(output / METRICS_FILE, asdict(result))
     return result
 
