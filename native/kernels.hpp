@@ -140,6 +140,13 @@ struct QuantizeTask {
 template <class Arithmetic>
 struct OwnKernels {};
 
+template <>
+struct OwnKernels<Float32> {
+  /// All rows times one token, (columns,), not scaled. Behind the last panel there is room to read as much
+  /// as a panel has rows.
+  void (*dense_token)(const DensePanels<Float32>&, const float* token, float* output);
+};
+
 template <class State>
 struct OwnKernels<Int8<State>> {
   void (*quantize_floats)(const QuantizeTask<float>&);
