@@ -46,6 +46,8 @@ PAUSE_SECONDS = 0.05  # between turns: threads that wait for work spin for a whi
 SHORT = (6, 8, 9, 9, 10, 11, 12, 13, 14, 17)
 """Tokens of CLINC150's test texts at 5%, 15% to 95% of them."""
 SHORT_DENSITIES = (0.1, 0.05, 0.015)
+BATCHES = (Shape(64, 8), Shape(64, 10), Shape(64, 13))
+"""Of the same texts, sorted by length."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(width=140)
@@ -293,10 +295,11 @@ def loading(file: Path, rounds: int, threads: int) -> Table:
 
 @app.command()
 def short(*, rounds: Rounds = 7, threads: Threads = THREADS) -> None:
-    """Texts as short as people's requests, one by one, beside a dense engine in int8.
+    """Texts as short as people's requests, one by one and in batches, beside dense engines in int8.
 
     A MiniLM of 6 layers of 384, random weights, and lengths as of CLINC150's test texts: a round is
-    a text of each. The dense engine is ONNX Runtime, quantized dynamically, a scale a channel.
+    a text of each. One by one the dense engine is ONNX Runtime, quantized dynamically, a scale a
+    channel; in batches OpenVINO runs as well.
     """
     one = table(
         f"One text at a time, {len(SHORT)} texts of {statistics.median(SHORT):.0f} tokens in the "
@@ -312,7 +315,28 @@ def short(*, rounds: Rounds = 7, threads: Threads = THREADS) -> None:
                 times = [1e3 * each / len(SHORT) for each in interleaved(runs, rounds)]
         cells = (f"{each:.3f}" for each in times)
         one.add_row(f"{density:.1%}", *cells, engines[-1].arithmetic, f"{times[-1] / times[0]:.2f}")
-    console.print(one)
+    console.print(one, by_length(rounds, threads))
+
+
+def by_length(rounds: int, threads: int) -> Table:
+    """The same texts in batches of like length, in engines that are loaded for each length."""
+    names = ("onnxruntime-int8", "openvino-int8", "fineprune", "fineprune-fast")
+    one = table(
+        f"In batches of {', '.join(map(str, BATCHES))}, {threads} threads, texts a second",
+        "kept", *names, "fast / the best int8",
+    )  # fmt: skip
+    texts = sum(shape.batch for shape in BATCHES)
+    for density in SHORT_DENSITIES:
+        with packed(density=density, sizes=bert_base.MINILM) as file:
+            found = race(file, names, Course(BATCHES, threads, rounds=rounds), lambda line: None)
+        times = found.record()["shapes"]
+        speeds = [
+            1e3 * texts / sum(times[str(shape)].get(name, np.inf) for shape in BATCHES)
+            for name in names
+        ]
+        cells = (f"{speed:,.0f}" for speed in speeds)
+        one.add_row(f"{density:.1%}", *cells, f"{speeds[-1] / max(speeds[:2]):.2f}")
+    return one
 
 
 def over_short_texts(run: Callable[..., object]) -> Callable[[], None]:

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "matrix.hpp"
@@ -18,7 +19,8 @@ class DenseMatrix final : public Linear<Arithmetic> {
         code_sums_(std::move(code_sums)),
         panels_((rows + kernels.panel_rows - 1) / kernels.panel_rows),
         row_groups_((columns + group_size - 1) / group_size) {
-    groups_.resize(static_cast<std::size_t>(panels_) * kernels.panel_rows * row_groups_);
+    const std::size_t height = static_cast<std::size_t>(kernels.panel_rows);
+    groups_.resize(panels_ * height * row_groups_ + height);  // with room to read behind them
     fill(values);
   }
 
@@ -45,6 +47,19 @@ class DenseMatrix final : public Linear<Arithmetic> {
     epilogue.code_sums = code_sums_.data();
     this->kernels_.dense_linear({this->rows(), this->columns(), groups_.data()}, range, width, input,
                           epilogue);
+  }
+
+ protected:
+  bool multiply_token([[maybe_unused]] const float* token,
+                      [[maybe_unused]] float* output) const override {
+    if constexpr (std::is_same_v<Arithmetic, Float32>) {
+      this->kernels_.own.dense_token({this->rows(), this->columns(), groups_.data()}, token, output);
+      for (int row = 0; this->scales() != nullptr && row < this->rows(); ++row)
+        output[row] *= this->scales()[row];
+      return true;
+    } else {
+      return false;
+    }
   }
 
  private:

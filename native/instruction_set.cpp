@@ -2,64 +2,66 @@
 
 #include <string>
 
+#include "cpu_features.hpp"
 #include "require.hpp"
 
 namespace fineprune {
+namespace {
 
-// Each is defined by kernels/table_*.cpp, compiled for that instruction set.
-#define FINEPRUNE_KERNELS(isa, type, name) \
-  namespace isa {                          \
-  extern const Kernels<type> name;         \
+using arithmetic_of_float = Float32;
+using arithmetic_of_bfloat16 = Bfloat16;
+using arithmetic_of_int8 = Int8<float>;
+using arithmetic_of_int8_bfloat16 = Int8<bfloat16>;
+
+}  // namespace
+
+// CMakeLists.txt has the list. Each table is defined by kernels/table_*.cpp, compiled for its features.
+#define FINEPRUNE_TABLE(set, isa, table, supported)               \
+  namespace isa {                                                 \
+  extern const Kernels<arithmetic_of_##table> table##_kernels; \
   }
-FINEPRUNE_KERNELS(baseline, Float32, float_kernels)
-FINEPRUNE_KERNELS(baseline, Int8<float>, int8_kernels)
-#if defined(__x86_64__)
-FINEPRUNE_KERNELS(avx2, Float32, float_kernels)
-FINEPRUNE_KERNELS(avx2, Int8<float>, int8_kernels)
-FINEPRUNE_KERNELS(avx512, Float32, float_kernels)
-FINEPRUNE_KERNELS(avx512, Int8<float>, int8_kernels)
-FINEPRUNE_KERNELS(avx512_vnni, Int8<float>, int8_kernels)
-FINEPRUNE_KERNELS(avx512_bf16, Bfloat16, bfloat16_kernels)
-FINEPRUNE_KERNELS(avx512_vnni_bf16, Int8<bfloat16>, int8_kernels)
-#elif defined(__aarch64__)
-FINEPRUNE_KERNELS(neon, Float32, float_kernels)
-FINEPRUNE_KERNELS(neon, Int8<float>, int8_kernels)
-#endif
-#undef FINEPRUNE_KERNELS
+#include "kernel_tables.inc"
+#undef FINEPRUNE_TABLE
 
 namespace {
 
-#if defined(__x86_64__)
-InstructionSet avx512_set() {
-  const bool has_bf16 = __builtin_cpu_supports("avx512bf16");
-  const bool has_vnni = __builtin_cpu_supports("avx512vnni");
-  return {
-      .name = "avx512",
-      .float_kernels = &avx512::float_kernels,
-      .bfloat16_kernels = has_bf16 ? &avx512_bf16::bfloat16_kernels : nullptr,
-      .int8_kernels = has_vnni ? &avx512_vnni::int8_kernels : &avx512::int8_kernels,
-      .int8_bfloat16_kernels = has_vnni && has_bf16 ? &avx512_vnni_bf16::int8_kernels : nullptr,
-  };
+std::vector<KernelTable> find_kernel_tables() {
+  std::vector<KernelTable> found;
+#define FINEPRUNE_TABLE(set, isa, table, supported) \
+  if (supported) found.push_back({#set, #isa, &isa::table##_kernels});
+#include "kernel_tables.inc"
+#undef FINEPRUNE_TABLE
+  return found;
 }
-#endif
+
+void add(const Kernels<Float32>* kernels, InstructionSet& set) {
+  if (set.float_kernels == nullptr) set.float_kernels = kernels;
+}
+void add(const Kernels<Bfloat16>* kernels, InstructionSet& set) {
+  if (set.bfloat16_kernels == nullptr) set.bfloat16_kernels = kernels;
+}
+void add(const Kernels<Int8<float>>* kernels, InstructionSet& set) {
+  if (set.int8_kernels == nullptr) set.int8_kernels = kernels;
+}
+void add(const Kernels<Int8<bfloat16>>* kernels, InstructionSet& set) {
+  if (set.int8_bfloat16_kernels == nullptr) set.int8_bfloat16_kernels = kernels;
+}
 
 std::vector<InstructionSet> find_instruction_sets() {
   std::vector<InstructionSet> found;
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    found.push_back(avx512_set());
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    found.push_back({"avx2", &avx2::float_kernels, nullptr, &avx2::int8_kernels, nullptr});
-#elif defined(__aarch64__)
-  found.push_back({"neon", &neon::float_kernels, nullptr, &neon::int8_kernels, nullptr});
-#endif
-  found.push_back(
-      {"baseline", &baseline::float_kernels, nullptr, &baseline::int8_kernels, nullptr});
+  for (const KernelTable& table : kernel_tables()) {
+    if (found.empty() || found.back().name != table.set) found.push_back({.name = table.set});
+    std::visit([&](const auto* kernels) { add(kernels, found.back()); }, table.kernels);
+  }
   return found;
 }
 
 }  // namespace
+
+const std::vector<KernelTable>& kernel_tables() {
+  static const std::vector<KernelTable> supported = find_kernel_tables();
+  return supported;
+}
 
 const std::vector<InstructionSet>& instruction_sets() {
   static const std::vector<InstructionSet> supported = find_instruction_sets();

@@ -57,8 +57,9 @@ struct InputTile<Int8<State>> {
 /// Within a panel of `sparse_panel_rows` rows, a block's rows are sorted by how much they keep:
 /// then the end of a row is where the branch predictor expects it.
 ///
-/// Columns are counted from the block's first, and below the block's end: whoever makes one has
-/// checked that, the kernels do not.
+/// Offsets are those of a column in a tile of `lane_multiple` lanes, counted from the block's first
+/// column, and below the block's end: whoever makes one has checked that, the kernels do not. In wider
+/// tiles they are two or four times as far, which an address costs nothing.
 template <class Arithmetic>
 struct SparseBlocks {
   int rows;
@@ -66,11 +67,12 @@ struct SparseBlocks {
   int block_columns;
   const std::uint32_t* rows_in_order;  ///< [blocks][rows]
   const std::uint32_t* starts;         ///< [blocks][rows], and the end: first group of each
-  const std::uint16_t* columns;        ///< [groups][group_size]
+  const std::uint16_t* offsets;        ///< [groups][group_size]
   const typename Arithmetic::Group* groups;
 };
 
 inline constexpr int sparse_panel_rows = 64;
+inline constexpr int most_block_columns = ((1 << 16) - 1) / lane_multiple;  ///< whose offsets fit
 
 /// Panels of `panel_rows` rows, the last one filled up with zeros: [panel][column / group_size]
 /// [panel_rows] groups of consecutive columns.
@@ -138,10 +140,18 @@ struct QuantizeTask {
 template <class Arithmetic>
 struct OwnKernels {};
 
+template <>
+struct OwnKernels<Float32> {
+  /// All rows times one token, (columns,), not scaled. Behind the last panel there is room to read as much
+  /// as a panel has rows.
+  void (*dense_token)(const DensePanels<Float32>&, const float* token, float* output);
+};
+
 template <class State>
 struct OwnKernels<Int8<State>> {
   void (*quantize_floats)(const QuantizeTask<float>&);
   void (*quantize_state)(const QuantizeTask<State>&);
+  bool adds_pairs_in_16_bits;  ///< the sparse kernel, two products of codes each: weights must allow it
 };
 
 template <class Arithmetic>

@@ -70,6 +70,13 @@ class MultiplierInput<Int8<State>> {
 template <class Arithmetic>
 void Linear<Arithmetic>::multiply(std::span<const float> input, int tokens,
                                   std::span<float> output) const {
+  constexpr int few = 4;  // more of them are quicker in a tile
+  int done = 0;
+  while (tokens <= few && done < tokens &&
+         multiply_token(&input[static_cast<std::size_t>(done) * columns()],
+                        &output[static_cast<std::size_t>(done) * rows()]))
+    ++done;
+  if (done == tokens) return;
   const int widest = tile_width(tokens);
   // Kept by each thread: to ask the system for them takes as long as a small multiplication.
   thread_local MultiplierInput<Arithmetic> tile;

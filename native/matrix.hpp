@@ -68,6 +68,9 @@ class Linear : public Matrix {
   double seconds(int tokens, int repeats) const final;
 
  protected:
+  /// The product with one token, where there is a quicker way than a tile; else false.
+  virtual bool multiply_token(const float*, float*) const { return false; }
+
   Linear(const Kernels<Arithmetic>& kernels, int rows, int columns, std::span<const float> scales)
       : Matrix(rows, columns, scales), kernels_(kernels) {}
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <string>
 
@@ -54,6 +55,7 @@ void check_repeats(std::span<const std::int32_t> pointers, int columns) {
 /// 8 bits a quarter. Measured on 768 x 768 and 768 x 3072 at 2 to 20%.
 template <class Arithmetic>
 int choose_block_columns(int rows, int columns, std::size_t kept) {
+  static_assert(768 + 768 / 2 <= most_block_columns);
   constexpr double kept_of_a_row =
       std::is_same_v<Arithmetic, Float32> ? 15 : std::is_same_v<Arithmetic, Bfloat16> ? 48 : 768;
   const double density =
@@ -67,6 +69,35 @@ struct Entry {
   std::uint32_t column;
   float value;
 };
+
+/// A row's codes in pairs that kernels may multiply with any two codes of activations and add up in 16
+/// bits with a sign: 255 (a + b) fits as long as neither positive nor negative weights of a pair sum
+/// to more than 128. So a positive weight goes with a negative one, the largest with the largest; those
+/// that are left over, all of one sign, the largest with the smallest; and one that fits with none, with
+/// a zero.
+std::vector<Entry> in_pairs_that_fit(std::span<const Entry> row) {
+  constexpr float most = 128.0f;
+  std::vector<Entry> positive, negative, pairs;
+  for (const Entry& entry : row) (entry.value > 0.0f ? positive : negative).push_back(entry);
+  const auto by_size = [](const Entry& a, const Entry& b) {
+    return std::abs(a.value) > std::abs(b.value);
+  };
+  std::stable_sort(positive.begin(), positive.end(), by_size);
+  std::stable_sort(negative.begin(), negative.end(), by_size);
+  const std::size_t mixed = std::min(positive.size(), negative.size());
+  for (std::size_t i = 0; i < mixed; ++i) {
+    pairs.push_back(positive[i]);
+    pairs.push_back(negative[i]);
+  }
+  const std::vector<Entry>& longer = positive.size() > mixed ? positive : negative;
+  for (std::size_t large = mixed, end = longer.size(); large < end; ++large) {
+    pairs.push_back(longer[large]);
+    const bool fits = large + 1 < end &&
+                      std::abs(longer[large].value) + std::abs(longer[end - 1].value) <= most;
+    pairs.push_back(fits ? longer[--end] : Entry{longer[large].column, 0.0f});
+  }
+  return pairs;
+}
 
 /// The non-zeros, row by row, in the order of their columns.
 std::vector<Entry> sorted_entries(std::span<const std::int32_t> pointers,
@@ -106,7 +137,7 @@ class SparseMatrix final : public Linear<Arithmetic> {
   bool is_sparse() const override { return true; }
   std::size_t bytes() const override {
     return sizeof(std::uint32_t) * (rows_in_order_.size() + starts_.size() + panel_costs_.size()) +
-           sizeof(std::uint16_t) * columns_.size() + sizeof(Group) * groups_.size() +
+           sizeof(std::uint16_t) * offsets_.size() + sizeof(Group) * groups_.size() +
            sizeof(float) * code_sums_.size() + this->scale_bytes();
   }
 
@@ -119,7 +150,7 @@ class SparseMatrix final : public Linear<Arithmetic> {
     epilogue.scales = this->scales();
     epilogue.code_sums = code_sums_.data();
     this->kernels_.sparse_linear({this->rows(), blocks_, block_columns_, rows_in_order_.data(),
-                            starts_.data(), columns_.data(), groups_.data()},
+                            starts_.data(), offsets_.data(), groups_.data()},
                            range, width, input, epilogue);
   }
 
@@ -131,7 +162,7 @@ class SparseMatrix final : public Linear<Arithmetic> {
     const auto rows = static_cast<std::size_t>(this->rows());
     rows_in_order_.reserve(blocks_ * rows);
     starts_.reserve(blocks_ * rows + 1);
-    columns_.reserve(kept_ + blocks_ * rows * (group_size - 1));
+    offsets_.reserve(kept_ + blocks_ * rows * (group_size - 1));
     groups_.reserve(kept_ / group_size + blocks_ * rows * (group_size - 1));
     // Of each row, the first entry that no block has yet.
     std::vector<std::int32_t> next(pointers.begin(), pointers.end() - 1);
@@ -161,9 +192,15 @@ class SparseMatrix final : public Linear<Arithmetic> {
     for (const std::uint32_t row : order) {
       rows_in_order_.push_back(row);
       starts_.push_back(static_cast<std::uint32_t>(groups_.size()));
-      add_groups(entries.subspan(begins[row], size(row)), first);
+      add_row(entries.subspan(begins[row], size(row)), first);
     }
     return ends;
+  }
+
+  void add_row(std::span<const Entry> row, std::uint32_t first) {
+    if constexpr (is_int8<Arithmetic>)
+      if (this->kernels_.own.adds_pairs_in_16_bits) return add_groups(in_pairs_that_fit(row), first);
+    add_groups(row, first);
   }
 
   /// A last group that is not full takes its last column again, with weight zero.
@@ -173,7 +210,7 @@ class SparseMatrix final : public Linear<Arithmetic> {
       for (std::size_t place = 0; place < group_size; ++place) {
         const bool exists = i + place < row.size();
         const auto& [column, value] = row[exists ? i + place : row.size() - 1];
-        columns_.push_back(static_cast<std::uint16_t>(column - first));
+        offsets_.push_back(static_cast<std::uint16_t>((column - first) * lane_multiple));
         set_weight(exists ? value : 0.0f, static_cast<int>(place), group);
       }
     }
@@ -206,7 +243,7 @@ class SparseMatrix final : public Linear<Arithmetic> {
   int blocks_ = 0;
   std::vector<std::uint32_t> rows_in_order_;
   std::vector<std::uint32_t> starts_;
-  std::vector<std::uint16_t> columns_;
+  std::vector<std::uint16_t> offsets_;
   std::vector<Group> groups_;
   std::vector<std::uint32_t> panel_costs_;
 };

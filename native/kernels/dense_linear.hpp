@@ -44,7 +44,7 @@ void multiply_panels(const DensePanels<typename Product::Arithmetic>& weights, R
                Product::template numbers<block>(sums[r], input, lane, epilogue, first + r));
     }
   }
-  if constexpr (block > lanes)
+  if constexpr (block > lane_multiple)
     if (lane < width)
       multiply_panels<Product, block / 2>(weights, range, width, lane, input, epilogue);
 }

@@ -10,8 +10,26 @@ inline Floats square_root(Floats x) {
   return x;
 }
 
-/// A block of `vectors` vectors of lanes: as many sums in flight. Two passes for mean and variance:
-/// the squares of a large mean would drown a small variance in float32.
+/// The sum of `term(feature, vector)` over all features: as many sums in flight as it takes, be there
+/// few vectors.
+template <int vectors, class Term>
+void sum_features(int features, const Term& term, Floats (&sums)[vectors]) {
+  constexpr int ways = 4 / vectors;
+  Floats parts[ways][vectors] = {};
+  int f = 0;
+  for (; f + ways <= features; f += ways)
+    for (int way = 0; way < ways; ++way)
+      for (int v = 0; v < vectors; ++v) parts[way][v] += term(f + way, v);
+  for (; f < features; ++f)
+    for (int v = 0; v < vectors; ++v) parts[0][v] += term(f, v);
+  for (int v = 0; v < vectors; ++v) {
+    sums[v] = parts[0][v];
+    for (int way = 1; way < ways; ++way) sums[v] += parts[way][v];
+  }
+}
+
+/// A block of `vectors` vectors of lanes. Two passes for mean and variance: the squares of a large mean
+/// would drown a small variance in float32.
 template <int vectors, class State>
 void normalize_lanes(const NormalizeTask<State>& task, int lane) {
   const auto offset = [&](int feature, int v) {
@@ -19,21 +37,17 @@ void normalize_lanes(const NormalizeTask<State>& task, int lane) {
   };
   const float count = static_cast<float>(task.features);
 
-  Floats sums[vectors] = {};
-  for (int f = 0; f < task.features; ++f)
-    for (int v = 0; v < vectors; ++v) sums[v] += load(task.sums + offset(f, v));
   Floats means[vectors];
-  for (int v = 0; v < vectors; ++v) means[v] = sums[v] / count;
+  sum_features(task.features, [&](int f, int v) { return load(task.sums + offset(f, v)); }, means);
+  for (Floats& mean : means) mean = mean / count;
 
-  Floats squares[vectors] = {};
-  for (int f = 0; f < task.features; ++f)
-    for (int v = 0; v < vectors; ++v) {
-      const Floats distance = load(task.sums + offset(f, v)) - means[v];
-      squares[v] += distance * distance;
-    }
   Floats factors[vectors];
-  for (int v = 0; v < vectors; ++v)
-    factors[v] = 1.0f / square_root(squares[v] / count + task.epsilon);
+  const auto square = [&](int f, int v) {
+    const Floats distance = load(task.sums + offset(f, v)) - means[v];
+    return distance * distance;
+  };
+  sum_features(task.features, square, factors);
+  for (Floats& factor : factors) factor = 1.0f / square_root(factor / count + task.epsilon);
 
   for (int f = 0; f < task.features; ++f)
     for (int v = 0; v < vectors; ++v) {

@@ -12,6 +12,7 @@ struct Bfloat16Product {
   using Input = bfloat16;
   template <int block>
   using Sums = FloatSums<block>;
+  static constexpr int most_sparse_lanes = FloatProduct::most_sparse_lanes;
 
   template <int block>
   struct Operand {

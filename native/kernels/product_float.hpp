@@ -28,6 +28,8 @@ struct FloatProduct {
   using Input = float;
   template <int block>
   using Sums = FloatSums<block>;
+  /// Of a sparse row at once: half of the registers hold sums.
+  static constexpr int most_sparse_lanes = vector_registers / 2 * lanes;
 
   template <int block>
   struct Operand {

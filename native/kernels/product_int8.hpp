@@ -8,7 +8,8 @@
 
 namespace fineprune::FINEPRUNE_ISA {
 
-template <class State>
+/// `weights`: what is known of them.
+template <class State, Weights kind>
 struct Int8Product {
   using Arithmetic = Int8<State>;
   using Input = std::uint8_t;
@@ -16,6 +17,7 @@ struct Int8Product {
   using Sums = CodeSums<block>;
   template <int block>
   using Operand = CodeQuads<block>;
+  static constexpr int most_sparse_lanes = most_code_lanes;
 
   static const std::uint8_t* rows_of(const InputTile<Arithmetic>& input) { return input.codes; }
 
@@ -32,7 +34,7 @@ struct Int8Product {
 
   template <int block>
   static void add(Sums<block>& sums, Floats weights, const Operand<block>& operand) {
-    add_quads<block>(sums, weights, operand);
+    add_quads<block, kind>(sums, weights, operand);
   }
 
   /// A row's sums as numbers: with activations low + step code, and a row of weights scale code, a

@@ -1,5 +1,6 @@
 #include "attention_float.hpp"
 #include "dense_linear.hpp"
+#include "dense_token.hpp"
 #include "normalize.hpp"
 #include "product_float.hpp"
 #include "sparse_linear.hpp"
@@ -13,6 +14,7 @@ const Kernels<Float32> float_kernels = {
     .dense_linear = dense_linear<FloatProduct>,
     .attention = attention,
     .normalize = normalize<float>,
+    .own = {.dense_token = dense_token},
 };
 
 }  // namespace fineprune::FINEPRUNE_ISA

@@ -26,19 +26,23 @@ inline unsigned choose_seed(int count, char** arguments) {
   return seed;
 }
 
-/// Calls `test(random, kernels, name)` for each arithmetic of each instruction set that this CPU
-/// runs.
+inline const char* name_of(const Kernels<Float32>&) { return "float32"; }
+inline const char* name_of(const Kernels<Bfloat16>&) { return "bf16"; }
+inline const char* name_of(const Kernels<Int8<float>>&) { return "int8"; }
+inline const char* name_of(const Kernels<Int8<bfloat16>>&) { return "int8 and bf16"; }
+
+/// Calls `test(random, kernels, name)` for each table of kernels that this CPU runs.
 template <class Test>
 void for_all_kernels(unsigned seed, const Test& test) {
-  for (const InstructionSet& set : instruction_sets()) {
+  for (const KernelTable& table : kernel_tables()) {
     std::mt19937 random(seed);
-    const std::string name(set.name);
-    test(random, *set.float_kernels, name + " float32");
-    if (set.bfloat16_kernels != nullptr) test(random, *set.bfloat16_kernels, name + " bf16");
-    test(random, *set.int8_kernels, name + " int8");
-    if (set.int8_bfloat16_kernels != nullptr)
-      test(random, *set.int8_bfloat16_kernels, name + " int8 and bf16");
-    std::printf("%s: %d failures so far\n", name.c_str(), failures);
+    std::visit(
+        [&](const auto* kernels) {
+          const std::string name = std::string(table.name) + " " + name_of(*kernels);
+          test(random, *kernels, name);
+          std::printf("%s: %d failures so far\n", name.c_str(), failures);
+        },
+        table.kernels);
   }
 }
 

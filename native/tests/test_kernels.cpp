@@ -369,6 +369,44 @@ void test_activations_of_no_numbers(const Kernels<Arithmetic>& kernels, const st
     }
 }
 
+/// Codes as large as they get, of one sign and of both: no sum of products may be cut off on its way.
+template <class State>
+void test_largest_codes(std::mt19937& random, const Kernels<Int8<State>>& kernels,
+                        const std::string& name) {
+  constexpr int columns = 301;
+  const std::vector<std::vector<int>> kinds = {{127}, {-128}, {127, -128}, {-128, -128, 127},
+                                               {127, 127, 0, -128}, {64, 65}, {-64, -65, 127}};
+  const int rows = static_cast<int>(kinds.size());
+  std::vector<std::int8_t> weights;
+  for (const auto& kind : kinds)
+    for (int column = 0; column < columns; ++column)
+      weights.push_back(static_cast<std::int8_t>(
+          kind[std::uniform_int_distribution<std::size_t>(0, kind.size() - 1)(random)]));
+  const std::vector<float> scales(rows, 1.0f);
+  for (const Kind kind : {Kind::dense, Kind::sparse})
+    for (const int width : {16, 32, 64}) {
+      // From 0 to 255, and 255 almost everywhere, so that a number is its own code.
+      std::vector<float> numbers(static_cast<std::size_t>(columns) * width, 255.0f);
+      for (int lane = 0; lane < width; ++lane)
+        numbers[static_cast<std::size_t>(lane % columns) * width + lane] = 0.0f;
+      const TestInput<Int8<State>> tile(kernels, numbers, columns, width);
+      const auto linear = make_matrix(kernels, kind, rows, columns, weights, scales);
+      std::vector<float> output(static_cast<std::size_t>(rows) * width);
+      linear->apply({0, rows}, width, tile.get(),
+                    {.partial = output.data(), .wide = output.data()});
+      for (int row = 0; row < rows; ++row)
+        for (int lane = 0; lane < width; ++lane) {
+          std::int64_t sum = 0;
+          for (int column = 0; column < columns; ++column)
+            if (column != lane % columns) sum += 255 * weights[row * columns + column];
+          const float found = output[static_cast<std::size_t>(row) * width + lane];
+          expect(found == static_cast<float>(sum),
+                 name + " largest codes in row " + std::to_string(row) + ": " +
+                     std::to_string(found) + " instead of " + std::to_string(sum));
+        }
+    }
+}
+
 template <class Arithmetic>
 void test_normalize(std::mt19937& random, const Kernels<Arithmetic>& kernels, int features, int width,
                     const std::string& what) {
@@ -412,6 +450,7 @@ void test_kernels(std::mt19937& random, const Kernels<Arithmetic>& kernels, cons
   test_attentions(random, kernels, name);
   test_attention_of_no_numbers(kernels, name);
   test_activations_of_no_numbers(kernels, name);
+  if constexpr (is_int8<Arithmetic>) test_largest_codes(random, kernels, name);
   for (const int features : {1, 7, 96, 769})
     for (const int width : {16, 32, 64})
       test_normalize(random, kernels, features, width,

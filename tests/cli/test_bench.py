@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fineprune import Engine
 from fineprune.cli.bench import print_shape
 from fineprune.report.speed.records import Race, Timing
 from fineprune.report.speed.shapes import Shape
@@ -38,6 +39,19 @@ def test_beside_pytorch(file: Path, fineprune: Command) -> None:
         assert said["resident_bytes"][shape]["fineprune"] > 1e6
         assert said["load_seconds"][shape]["fineprune"] > 0
     assert said["left_out"] == {}
+    assert said["plan"] == []
+
+
+def test_says_why_fast_runs_each_matrix_as_it_does(file: Path, fineprune: Command) -> None:
+    arguments = ("bench", file, "--shapes", "1x8", "--against", "fineprune-fast", "--rounds", 1)
+    said = one_object(fineprune(*arguments, "--json").out)
+    plan = Engine(file, precision="fast").plan()
+    assert [one["name"] for one in said["plan"]] == [one.name for one in plan]
+    assert all(one["reason"].startswith(one["kind"]) for one in said["plan"])
+    found = fineprune(*arguments)
+    assert found.code == 0, found.err
+    assert "fineprune-fast runs them, and why" in " ".join(found.out.split())
+    assert "for 16" in " ".join(found.out.split())
 
 
 def test_what_is_not_installed_is_told(

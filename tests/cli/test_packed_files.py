@@ -141,9 +141,10 @@ def test_pack_writes_a_folder(fineprune: Command, models: Path, tmp_path: Path) 
     target = tmp_path / "new" / "folder"
     packed = fineprune("pack", models / "plain", target, "--folder", "--bits", 4, "--json")
     assert (packed.code, packed.err) == (0, "")
-    assert names(target) == {"model.fineprune.safetensors"} | names(models / "plain") - {
-        "model.safetensors"
-    }
+    written = {"README.md", "model.fineprune.safetensors"}
+    assert names(target) == written | names(models / "plain") - {"model.safetensors"}
+    card = (target / "README.md").read_text("utf-8")
+    assert "# folder" in card.splitlines()
     pack(models / "plain", tmp_path / "file", bits=4)
     file = target / "model.fineprune.safetensors"
     assert file.read_bytes() == (tmp_path / "file").read_bytes()

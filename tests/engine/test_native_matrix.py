@@ -104,12 +104,15 @@ def test_bf16_product_rounds_inputs_only(make: Callable[..., _native.Matrix]) ->
     np.testing.assert_array_equal(product, x.astype(np.float64) @ weight.T.astype(np.float64))
 
 
+@pytest.mark.parametrize("tokens", [1, 4, 20])
 @pytest.mark.parametrize("make", MAKERS)
-def test_codes_take_the_scale_of_their_row(make: Callable[..., _native.Matrix]) -> None:
+def test_codes_take_the_scale_of_their_row(
+    make: Callable[..., _native.Matrix], tokens: int
+) -> None:
     random = np.random.default_rng(1)
     codes = random.integers(-127, 128, (33, 50)).astype(np.int8)
     scales = random.random(33, dtype=np.float32)
-    x = random.standard_normal((20, 50)).astype(np.float32)
+    x = random.standard_normal((tokens, 50)).astype(np.float32)
     expected = x.astype(np.float64) @ (codes * scales[:, None].astype(np.float64)).T
     np.testing.assert_allclose(make(codes, scales).multiply(x), expected, atol=1e-3)
 

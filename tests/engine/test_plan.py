@@ -87,11 +87,24 @@ def test_what_is_clear_is_measured_once() -> None:
     for name in ("a", "b", "c"):
         planner.choose(name, matrix())
     planner.choose("sparser", matrix(0.1))
-    assert arithmetic.calls == ["sparse", "dense", "sparse"]
+    twice = 2  # with 16 tokens and with 64
+    assert arithmetic.calls == twice * ["sparse"] + twice * ["dense"] + twice * ["sparse"]
 
 
 def test_the_reason_says_why_the_slower_one_was_chosen() -> None:
     planner = Planner(FakeArithmetic(1.05, 1.0, iter(lambda: 1.0, 2.0)))  # type: ignore[arg-type]
     planner.choose("weight", matrix())
-    said = "1050.000 ms sparse against 1000.000 ms dense for 64 tokens, less than 1.1 times as fast"
+    times = "1050.000 ms sparse against 1000.000 ms dense"
+    said = f"{times} for 64 tokens, {times} for 16, less than 1.1 times as fast"
     assert planner.plans[0].reason.endswith(said)
+
+
+def test_short_and_long_inputs_count_alike() -> None:
+    """Dense is 1.3 times as fast with 64 tokens, and half as fast with 16."""
+    arithmetic = FakeArithmetic(1.0, 1.0, iter(lambda: 1.0, 2.0))
+    dense = arithmetic.dense(None)
+    dense.seconds = lambda tokens, repeats: 2.0 if tokens == 16 else 1 / 1.3
+    arithmetic.dense = lambda tensor: dense  # type: ignore[method-assign]
+    planner = Planner(arithmetic)  # type: ignore[arg-type]
+    planner.choose("weight", matrix())
+    assert planner.plans[0].kind == "sparse"

@@ -9,7 +9,7 @@ import yaml
 from huggingface_hub import ModelCard
 
 from fineprune import PackedModel, pack
-from fineprune.errors import HubError
+from fineprune.errors import PackedFileError
 from fineprune.hub.card import (
     CARD,
     base_model,
@@ -95,10 +95,10 @@ def test_a_packed_folder(tmp_path: Path) -> None:
     plain = save(weights(), tmp_path / "plain", metrics=METRICS)
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(HubError, match="no packed file"):
-        write_card_of_packed(folder)
+    with pytest.raises(PackedFileError, match="no packed file"):
+        write_card_of_packed(folder, "folder")
     pack(plain, folder / FILENAME)
-    write_card_of_packed(folder)
+    write_card_of_packed(folder, "folder")
     card = ModelCard.load(folder / CARD)
     assert f"| file | {(folder / FILENAME).stat().st_size:,} bytes |" in card.text
     assert "import fineprune.huggingface" in card.text

@@ -1,5 +1,7 @@
 """`fineprune bench`."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +9,8 @@ from rich.console import Console
 
 from fineprune.cli.options import JsonOption, PackedArgument, ThreadsOption
 from fineprune.cli.printing import note, print_json, print_table
+from fineprune.engine import Engine
+from fineprune.engine.plan import MatrixPlan
 from fineprune.engine.threads import count_threads
 from fineprune.report.speed.race import Course, race, why_missing
 from fineprune.report.speed.records import Race, Timing
@@ -14,6 +18,7 @@ from fineprune.report.speed.rivals import RIVALS
 from fineprune.report.speed.shapes import Shape
 
 _OURS = "fineprune"
+_FAST = "fineprune-fast"
 
 
 def bench(
@@ -37,7 +42,8 @@ def bench(
 
     Every engine runs in a process of its own, in turns with the others. Times are medians; memory
     is what the process holds; the deviation is the largest difference of the outputs to those of
-    PyTorch in float32, relative to the largest of these (without PyTorch, to our own).
+    PyTorch in float32, relative to the largest of these (without PyTorch, to our own). In which
+    form `fineprune-fast` runs each matrix, and why, is said as well.
     """
     course = Course(
         [Shape.parse(shape) for shape in shapes.split(",")], count_threads(threads), rounds=rounds
@@ -46,11 +52,18 @@ def bench(
     with Console(stderr=True).status("") as status:
         found = race(file, [_OURS, *names], course, say=status.update)
     found.require(_OURS)
+    ran_fast = any(timing.engine == _FAST for timing in found.timings)
+    plan = _plan(file, course.threads) if ran_fast else ()
     if json:
-        print_json({"threads": course.threads, **found.record()})
+        said = [
+            {"name": one.name, "kind": one.kind, "precision": one.precision, "reason": one.reason}
+            for one in plan
+        ]
+        print_json({"threads": course.threads, **found.record(), "plan": said})
         return
     for shape in course.shapes:
         print_shape(found, shape, course.threads)
+    _print_plan(plan)
     for name, reason in found.left_out.items():
         note(f"not compared: {name}: {reason}")
 
@@ -62,6 +75,24 @@ def _named(against: str) -> list[str]:
 
 def _installed() -> list[str]:
     return [name for name in RIVALS if name != _OURS and not why_missing(name, {})]
+
+
+def _plan(file: Path, threads: int) -> Sequence[MatrixPlan]:
+    return Engine(file, threads, precision="fast").plan()
+
+
+def _print_plan(plan: Sequence[MatrixPlan]) -> None:
+    """Matrices of one size that run in one form share a line, with the first one's reason."""
+    alike: dict[tuple[object, ...], list[MatrixPlan]] = {}
+    for one in plan:
+        alike.setdefault((one.rows, one.columns, one.kind, one.precision), []).append(one)
+    columns = {"matrices": "right", "of": "left", f"{_FAST} runs them, and why": "left"}
+    rows = [
+        [str(len(each)), f"{each[0].rows} x {each[0].columns}", each[0].reason]
+        for each in alike.values()
+    ]
+    if rows:
+        print_table(columns, rows)
 
 
 def print_shape(found: Race, shape: Shape, threads: int) -> None:

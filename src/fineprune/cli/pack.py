@@ -10,6 +10,7 @@ from fineprune.cli.printing import note, print_json, print_table
 from fineprune.engine.config import Config
 from fineprune.engine.errors import UnsupportedModelError
 from fineprune.engine.support import class_to_run
+from fineprune.hub.card import write_card_of_packed
 from fineprune.packing import PackReport, pack_folder, read_packed
 from fineprune.packing import pack as pack_file
 
@@ -32,8 +33,17 @@ def pack(
     json: JsonOption = False,
 ) -> None:
     """Pack a finalized model into one small file."""
-    write = pack_folder if folder else pack_file
-    report = write(source, file, bits=bits, embedding_bits=embedding_bits)
+    if folder:
+        name = file.resolve().name
+        report = pack_folder(
+            source,
+            file,
+            bits=bits,
+            embedding_bits=embedding_bits,
+            add=lambda unfinished: write_card_of_packed(unfinished, name),
+        )
+    else:
+        report = pack_file(source, file, bits=bits, embedding_bits=embedding_bits)
     _note_what_runs_it(file, [one.name for one in report.tensors])
     if json:
         print_json(

@@ -46,10 +46,10 @@ class Sequences:
 
         A sequence that alone takes more is a part of its own.
         """
-        rooms = room(self.lengths)
-        if rooms.sum() <= most:
+        if len(self.tokens) + (_LANES - 1) * len(self.lengths) <= most:  # whatever the lengths are
             yield slice(None), self
             return
+        rooms = room(self.lengths)
         ends, taken = [], 0
         for row, one in enumerate(rooms.tolist()):
             if taken + one > most and taken > 0:
@@ -108,17 +108,30 @@ class InputRules:
                 f"input_ids has shape {ids.shape}; expected (batch, tokens), both at least 1"
             )
         mask = _mask(attention_mask, ids.shape)
-        kinds = _same_shape("token_type_ids", types, ids.shape)
-        _check_range("input_ids", ids, mask, self.vocabulary)
-        _check_range("token_type_ids", kinds, mask, self.types)
-        positions = self.number(ids)
-        if positions[mask].max() >= self.positions:
+        counted = _counted(mask)
+        tokens = counted(ids)
+        if _is_outside(tokens, self.vocabulary):
+            raise _range_error("input_ids", ids, mask, self.vocabulary)
+        positions = counted(self.number(ids))
+        if positions.max() >= self.positions:
             raise InputError(
                 f"input_ids has {ids.shape[1]} tokens a row; "
                 f"the model has positions for {self.most_tokens}"
             )
-        tokens, rows, types_of = (part[mask].astype(np.int32) for part in (ids, positions, kinds))
-        return Sequences(tokens, rows, types_of, mask.sum(axis=1, dtype=np.int32)), mask
+        sequences = Sequences(
+            tokens.astype(np.int32),
+            positions.astype(np.int32),
+            np.zeros(len(tokens), np.int32) if types is None else self._types(types, mask),
+            mask.sum(axis=1, dtype=np.int32),
+        )
+        return sequences, mask
+
+    def _types(self, types: ArrayLike, mask: Mask) -> Tokens:
+        kinds = _of_shape("token_type_ids", types, mask.shape)
+        counted = _counted(mask)(kinds)
+        if _is_outside(counted, self.types):
+            raise _range_error("token_type_ids", kinds, mask, self.types)
+        return counted.astype(np.int32)
 
     def join(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]) -> Sequences:
         """Sequences of the model's own tokenizer, none of them too long.
@@ -164,9 +177,7 @@ def _integers(name: str, values: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _same_shape(name: str, values: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[Any]:
-    if values is None:
-        return np.zeros(shape, np.int32)
+def _of_shape(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
     array = _integers(name, values)
     if array.shape != shape:
         raise InputError(f"{name} has shape {array.shape}; expected that of input_ids, {shape}")
@@ -178,21 +189,34 @@ def _mask(values: ArrayLike | None, shape: tuple[int, ...]) -> Mask:
         return np.ones(shape, np.bool_)
     if np.asarray(values).dtype == np.bool_:
         values = np.asarray(values).astype(np.int32)
-    array = _same_shape("attention_mask", values, shape)
-    wrong = (array != 0) & (array != 1)
+    array = _of_shape("attention_mask", values, shape)
+    mask: Mask = array == 1
+    if mask.all():
+        return mask
+    wrong = (array != 0) & ~mask
     if wrong.any():
         raise InputError(f"attention_mask holds {array[wrong][0]}; expected 0 and 1 only")
-    mask: Mask = array == 1
     if not mask.any(axis=1).all():
         row = int(np.flatnonzero(~mask.any(axis=1))[0])
         raise InputError(f"attention_mask[{row}] is all zeros; expected at least one token")
     return mask
 
 
-def _check_range(name: str, values: NDArray[Any], mask: Mask, count: int) -> None:
+def _counted(mask: Mask) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What takes, of an array of the mask's shape, all that counts, row by row."""
+    if mask.all():
+        return lambda values: values.reshape(-1)
+    return lambda values: values[mask]
+
+
+def _is_outside(values: NDArray[Any], count: int) -> bool:
+    # Negative numbers become very large ones: one comparison instead of two.
+    return bool(values.astype(np.uint64).max() >= count)
+
+
+def _range_error(name: str, values: NDArray[Any], mask: Mask, count: int) -> InputError:
     wrong = ((values < 0) | (values >= count)) & mask
-    if wrong.any():
-        row, column = (int(index) for index in np.argwhere(wrong)[0])
-        raise InputError(
-            f"{name}[{row}, {column}] is {values[row, column]}; expected 0 to {count - 1:,}"
-        )
+    row, column = (int(index) for index in np.argwhere(wrong)[0])
+    return InputError(
+        f"{name}[{row}, {column}] is {values[row, column]}; expected 0 to {count - 1:,}"
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from math import isnan, log2, nan
+from math import isnan, log2, nan, sqrt
 from typing import TYPE_CHECKING, Literal
 
 from fineprune.engine.matrices import Arithmetic
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Kind = Literal["sparse", "dense"]
 
 MEASURED_TOKENS = 64
-"""How many tokens a measured multiplication has: one or two tiles, as inside of the encoder."""
+SHORT_TOKENS = 16
+"""How many tokens measured multiplications have: as many as fill a tile of the encoder, and as many
+as most requests. Which form is fastest may depend on it; both count alike."""
 
 MARGIN = 1.1
 """So many times as fast must a form of a matrix be to be preferred to one that takes less memory or
@@ -44,6 +46,23 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """What one multiplication takes, of `SHORT_TOKENS` and of `MEASURED_TOKENS`."""
+
+    short: float
+    long: float
+
+    @property
+    def typical(self) -> float:
+        """Their geometric mean: twice as fast for one of them weighs as much as for the other."""
+        return sqrt(self.short * self.long)
+
+    def least(self, other: "Seconds") -> "Seconds":
+        """The lesser of each."""
+        return Seconds(min(self.short, other.short), min(self.long, other.long))
+
+
+@dataclass(frozen=True)
 class MatrixPlan:
     """How a matrix is run, and why.
 
@@ -57,7 +76,8 @@ class MatrixPlan:
         milliseconds: of each form that was considered: one multiplication with 64 tokens on one
             thread, measured when a matrix of this shape and, if sparse, about this density was
             first loaded in the process; the least of several. A form that takes more memory or is
-            less exact has to be 1.1 times as fast.
+            less exact has to be 1.1 times as fast, in the geometric mean over 16 and 64 tokens.
+        short_milliseconds: the same with 16 tokens.
         int8_error: what rounding to int8 would cost the matrix's outputs, relative to them, as far
             as weights tell; None where nobody asked.
     """
@@ -69,6 +89,7 @@ class MatrixPlan:
     kind: Kind
     precision: ArithmeticName = "float32"
     milliseconds: Mapping[Form, float] = field(default_factory=dict)
+    short_milliseconds: Mapping[Form, float] = field(default_factory=dict)
     int8_error: float | None = None
 
     @property
@@ -89,25 +110,33 @@ class MatrixPlan:
     @property
     def reason(self) -> str:
         """The decision in words."""
-        chosen = self.milliseconds.get(Form(self.precision, self.kind), nan)
-        close = any(chosen / MARGIN < other < chosen for other in self.milliseconds.values())
         return (
             f"{self.kind}{'' if self.precision == 'float32' else f' in {self.precision}'}: "
-            f"{self.density:.1%} kept, {self._times()} for {MEASURED_TOKENS} tokens"
-            f"{f', less than {MARGIN} times as fast' if close else ''}{self._rounding()}"
+            f"{self.density:.1%} kept, "
+            f"{self._times(self.milliseconds)} for {MEASURED_TOKENS} tokens, "
+            f"{self._times(self.short_milliseconds)} for {SHORT_TOKENS}"
+            f"{f', less than {MARGIN} times as fast' if self._is_close() else ''}{self._rounding()}"
         )
 
-    def _times(self) -> str:
-        own = (
-            f"{self.sparse_milliseconds:.3f} ms sparse against "
-            f"{self.dense_milliseconds:.3f} ms dense"
+    def _is_close(self) -> bool:
+        """Whether another form is faster, by too little."""
+        typical = {
+            form: sqrt(milliseconds * self.short_milliseconds[form])
+            for form, milliseconds in self.milliseconds.items()
+        }
+        chosen = typical.get(Form(self.precision, self.kind), nan)
+        return any(chosen / MARGIN < other < chosen for other in typical.values())
+
+    def _times(self, milliseconds: Mapping[Form, float]) -> str:
+        sparse, dense = (
+            milliseconds.get(Form(self.precision, kind), nan) for kind in ("sparse", "dense")
         )
         others = [
-            f"{milliseconds:.3f} ms {form.kind} in {form.precision}"
-            for form, milliseconds in self.milliseconds.items()
+            f"{one:.3f} ms {form.kind} in {form.precision}"
+            for form, one in milliseconds.items()
             if form.precision != self.precision
         ]
-        return ", ".join([own, *others])
+        return ", ".join([f"{sparse:.3f} ms sparse against {dense:.3f} ms dense", *others])
 
     def _rounding(self) -> str:
         if self.int8_error is None:
@@ -122,7 +151,7 @@ class Timings:
 
     def __init__(self) -> None:
         # The least seconds so far, by form, shape and, of sparse matrices, density in half octaves.
-        self._seconds: dict[tuple[object, ...], float] = {}
+        self._seconds: dict[tuple[object, ...], Seconds] = {}
         self._chosen: dict[tuple[object, ...], Form] = {}
 
     def best(self, tensor: Tensor, forms: Mapping[Form, Callable[[], "Matrix"]]) -> Form:
@@ -135,7 +164,7 @@ class Timings:
             self._chosen[key] = best
         return self._chosen[key]
 
-    def seconds(self, tensor: Tensor, forms: Iterable[Form]) -> dict[Form, float]:
+    def seconds(self, tensor: Tensor, forms: Iterable[Form]) -> dict[Form, Seconds]:
         """What is known of forms of a matrix."""
         known = {form: self._seconds.get(_key(tensor, form)) for form in forms}
         return {form: seconds for form, seconds in known.items() if seconds is not None}
@@ -153,8 +182,11 @@ class Timings:
                 key = _key(tensor, form)
                 if number > 0 or key not in self._seconds:
                     seconds = _measure(make[form]())
-                    self._seconds[key] = min(seconds, self._seconds.get(key, seconds))
-            ratio = self._seconds[_key(tensor, first)] / self._seconds[_key(tensor, second)]
+                    self._seconds[key] = seconds.least(self._seconds.get(key, seconds))
+            ratio = (
+                self._seconds[_key(tensor, first)].typical
+                / self._seconds[_key(tensor, second)].typical
+            )
             if not MARGIN / clear < ratio < MARGIN * clear:
                 break
         return second if ratio > MARGIN else first
@@ -194,9 +226,7 @@ class Planner:
         """
         makers = self._makers(tensor, int8_error)
         form = self._timings.best(tensor, makers)
-        milliseconds = {
-            one: 1e3 * seconds for one, seconds in self._timings.seconds(tensor, makers).items()
-        }
+        seconds = self._timings.seconds(tensor, makers)
         rows, columns = matrix_shape(tensor.shape)
         self.plans.append(
             MatrixPlan(
@@ -206,17 +236,18 @@ class Planner:
                 tensor.kept,
                 form.kind,
                 form.precision,
-                milliseconds,
+                {one: 1e3 * each.long for one, each in seconds.items()},
+                {one: 1e3 * each.short for one, each in seconds.items()},
                 int8_error,
             )
         )
         return makers[form]()
 
     def seconds(self, tensor: Tensor, int8_error: float | None = None) -> float:
-        """What one multiplication with the matrix takes, in the form that would be chosen."""
+        """What one multiplication typically takes, in the form that would be chosen."""
         makers = self._makers(tensor, int8_error)
         form = self._timings.best(tensor, makers)
-        return self._timings.seconds(tensor, [form])[form]
+        return self._timings.seconds(tensor, [form])[form].typical
 
     def _makers(
         self, tensor: Tensor, int8_error: float | None
@@ -233,10 +264,14 @@ class Planner:
         return makers
 
 
-def _measure(matrix: "Matrix") -> float:
-    seconds = matrix.seconds(MEASURED_TOKENS, _REPEATS)
+def _measure(matrix: "Matrix") -> Seconds:
+    return Seconds(_measured(matrix, SHORT_TOKENS), _measured(matrix, MEASURED_TOKENS))
+
+
+def _measured(matrix: "Matrix", tokens: int) -> float:
+    seconds = matrix.seconds(tokens, _REPEATS)
     if seconds < _SHORT:
-        seconds = min(seconds, matrix.seconds(MEASURED_TOKENS, _REPEATS_OF_SHORT))
+        seconds = min(seconds, matrix.seconds(tokens, _REPEATS_OF_SHORT))
     return seconds
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fineprune.engine._native import Matrix
 
 
-_LEAST_SECONDS = 1e-4  # of a model's matrices, with 64 tokens: no user notices less
+_LEAST_SECONDS = 1e-4  # of a model's matrices, typically: no user notices less
 
 
 class SlowPrecisionWarning(UserWarning):

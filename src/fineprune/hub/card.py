@@ -145,16 +145,19 @@ def model_card(packed: PackedModel, name: str, size: int, *, folder: bool = Fals
     return _card(facts, how, "fineprune", [*_rounded(facts), *_limits(facts)])
 
 
-def write_card_of_packed(folder: Path) -> None:
+def write_card_of_packed(folder: Path, name: str) -> None:
     """Writes the card of the packed file in a folder beside it.
 
+    Args:
+        folder: with one packed file.
+        name: that the folder will have.
+
     Raises:
-        HubError: the folder holds no packed file, or several.
-        PackedFileError: the file is damaged.
+        PackedFileError: the folder holds no packed file, or several, or a damaged one.
     """
     file = packed_file(folder)
     packed = read_packed(file, tensors=())
-    card = model_card(packed, folder.resolve().name, file.stat().st_size, folder=True)
+    card = model_card(packed, name, file.stat().st_size, folder=True)
     (folder / CARD).write_text(card, encoding="utf-8")
 
 
