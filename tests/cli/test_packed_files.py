@@ -188,6 +188,20 @@ def test_every_command_takes_a_folder(
     assert names(tmp_path / "again") == names(models / "plain")
 
 
+def test_where_a_folder_must_be_a_plain_one(
+    fineprune: Command, folder: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    said = f"{folder} is a packed folder; write it as a plain one first: `fineprune unpack"
+    recipe = write(workspace.recipe() | {"model": str(folder)}, tmp_path)
+    for command in (
+        ["finalize", folder, tmp_path / "target"],
+        ["pack", folder, tmp_path / "target"],
+        ["train", recipe, "--output", tmp_path / "target"],
+    ):
+        assert_one_line(fineprune, *command, said=said)
+    assert names(tmp_path) == {recipe.name}
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [

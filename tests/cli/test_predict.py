@@ -1,6 +1,7 @@
 """`fineprune predict`."""
 
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,25 @@ def test_what_is_cut_is_told(fineprune: Command, tmp_path: Path) -> None:
     file = save_packed(build("bert", "sequence"), tmp_path / "model", "sequence").file
     said = "longer than 9 tokens, and cut: 1 of 2 texts (model_max_length in tokenizer_config.json)"
     assert fineprune("predict", file, "w1 " * 7, "w1 " * 8, "--json").err.strip() == said
+
+
+def test_the_prompt_counts_where_texts_are_cut(fineprune: Command, tmp_path: Path) -> None:
+    make_tokenizer(most_tokens=9).save_pretrained(tmp_path / "model")
+    prompts = {"prompts": {"query": "w3 w4 "}, "default_prompt_name": "query"}
+    path = tmp_path / "model/config_sentence_transformers.json"
+    path.write_text(json.dumps(prompts), encoding="utf-8")
+    file = save_packed(build("bert", "none"), tmp_path / "model", "none").file
+    assert fineprune("predict", file, "w1 " * 5, "--json").err == ""
+    assert "and cut: 1 of 2 texts" in fineprune("predict", file, "w1", "w1 " * 6, "--json").err
+
+
+def test_a_text_with_candidate_labels_is_cut_once(fineprune: Command, tmp_path: Path) -> None:
+    make_tokenizer(most_tokens=12).save_pretrained(tmp_path / "model")
+    names = {0: "contradiction", 1: "entailment"}
+    file = save_packed(build("bert", "sequence", id2label=names), tmp_path / "model", "sequence")
+    options = ("--option", "candidate_labels=w2,w3", "--option", "hypothesis_template='{}'")
+    found = fineprune("predict", file.file, "w1", "w1 " * 20, *options, "--json")
+    assert "longer than 12 tokens, and cut: 1 of 2 texts" in found.err
 
 
 def test_pairs(fineprune: Command, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Tokens of the kinds that real models have: pieces of words, and bytes with the space before."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import (
@@ -16,6 +18,7 @@ from tokenizers import (
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from fineprune import Engine
+from fineprune.engine.errors import UnsupportedModelError
 from tests.engine.test_texts import assert_alike, of_transformers
 from tests.engine.zoo import build, save_packed
 
@@ -90,3 +93,62 @@ def test_token_classification(
     for text in (*TEXTS, "日本 and 東京"):
         expected = pipe(text, aggregation_strategy=aggregation)
         assert_alike(engine(text, aggregation_strategy=aggregation), expected)
+
+
+# What fuzzing found.
+
+
+def with_changed_tokenizer(folder: Path, change: Callable[[dict[str, Any]], object]) -> Engine:
+    tokenizer = word_pieces()
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text("utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    model = build("bert", "token", vocab_size=400)
+    return Engine(save_packed(model, folder, "token").file, threads=1)
+
+
+def panics(content: dict[str, Any]) -> None:
+    content["model"] = {
+        "type": "BPE",
+        "continuing_subword_prefix": "a" * 20,
+        "vocab": {"a": 0, "b": 1, "ab": 2},
+        "merges": [["a", "b"]],
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        panics,  # which is no Exception in Python
+        lambda content: content["model"].update(unk_token="[NONE]"),  # of a text that has some
+    ],
+)
+def test_a_tokenizer_that_gives_up(
+    change: Callable[[dict[str, Any]], object], tmp_path: Path
+) -> None:
+    engine = with_changed_tokenizer(tmp_path / "model", change)
+    with pytest.raises(UnsupportedModelError, match=r"tokenizer\.json in the file: ") as caught:
+        engine("日本")
+    assert "\n" not in str(caught.value)
+
+
+def test_token_types_beyond_all_numbers(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        for part in content["post_processor"]["single"]:
+            next(iter(part.values()))["type_id"] = (1 << 32) - 1
+
+    assert len(with_changed_tokenizer(tmp_path / "model", change)("ada", ignore_labels=())) > 0
+
+
+def test_special_tokens_that_are_no_text(tmp_path: Path) -> None:
+    word_pieces().save_pretrained(tmp_path / "model")
+    path = tmp_path / "model/tokenizer_config.json"
+    config = json.loads(path.read_text("utf-8"))
+    broken = {name: "\ud800" for name in config if name.endswith("_token")}
+    path.write_text(json.dumps(config | broken), encoding="utf-8")
+    file = save_packed(build("bert", "token", vocab_size=400), tmp_path / "model", "token").file
+    assert Engine(file, threads=1)("Ada lives", aggregation_strategy="first")

@@ -223,7 +223,9 @@ def test_files_and_folders(file: Path, tmp_path: Path) -> None:
     name = "small.fineprune.safetensors"
     assert Engine.from_pretrained(tmp_path, filename=name, threads=1)("w1") == expected
     (tmp_path / FILE).write_bytes(file.read_bytes())
-    assert Engine.from_pretrained(str(tmp_path), threads=1).path == tmp_path / FILE
+    engine = Engine.from_pretrained(str(tmp_path), threads=1)
+    assert (engine.path, engine.origin) == (tmp_path / FILE, tmp_path)
+    assert Engine.from_pretrained(file, threads=1).origin == file
 
 
 def test_names_that_are_none() -> None:

@@ -112,6 +112,18 @@ def test_other_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("silence")
+def test_a_config_that_says_no_type(tmp_path: Path) -> None:
+    folder = packed(tmp_path, "bert", "sequence")
+    path = tmp_path / "plain/config.json"
+    config = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({key: config[key] for key in config if "dtype" not in key}), "utf-8")
+    pack_folder(tmp_path / "plain", tmp_path / "again")
+    model = CLASSES["sequence"].from_pretrained(tmp_path / "again")
+    assert model.dtype == torch.float32
+    assert_same_answers(model, Engine(folder, threads=1))
+
+
+@pytest.mark.usefixtures("silence")
 def test_pipelines(tmp_path: Path) -> None:
     folder = packed(tmp_path, "bert", "sequence", id2label={0: "no", 1: "yes", 2: "maybe"})
     pipe = transformers.pipeline("text-classification", model=str(folder))

@@ -1,5 +1,6 @@
 """Any packed model runs as a model of transformers, with sparse kernels under its linear layers."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from transformers import PreTrainedModel
 import fineprune
 from fineprune import SparseTensor, pack, unpack
 from fineprune.pruning import load_model
-from fineprune.pytorch.loading import replace_linears
+from fineprune.pytorch.loading import replace_linears, run_dense
 from fineprune.pytorch.operators import sparse_linear
 from fineprune.pytorch.sparse_linear import SparseLinear
 from tests.models import ARCHITECTURES, BERT, Architecture, in_blocks, logits
@@ -160,3 +161,29 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 def test_print_tells_what_is_sparse() -> None:
     module = layer(6, 10, 1.0)
     assert repr(module) == "SparseLinear(in_features=10, out_features=6, 60 kept)"
+
+
+def test_other_types_and_devices_of_the_layer() -> None:
+    module, x = layer(6, 10, 0.5), torch.randn(4, 10)
+    expected = module(x)
+    half = copy.deepcopy(module).half()
+    assert half.values.dtype == torch.float32
+    torch.testing.assert_close(half(x.half()).float(), expected, rtol=0.01, atol=0.01)
+    assert copy.deepcopy(module).to("meta").weight is None
+    # What it becomes on a device without kernels for zeros.
+    dense = copy.deepcopy(module)
+    dense.weight = dense_weight(module)
+    torch.testing.assert_close(dense(x), expected)
+    assert dense.to("cpu").weight is None
+    assert set(dense.state_dict()) == set(module.state_dict())
+
+
+def test_back_to_layers_of_pytorch(tmp_path: Path) -> None:
+    model, dense = all_sparse(pack_pruned(BERT, tmp_path), tmp_path)
+    run_dense(model)
+    assert not sparse_layers(model)
+    for (name, found), (other, expected) in zip(
+        model.state_dict().items(), dense.state_dict().items(), strict=True
+    ):
+        assert name == other
+        assert torch.equal(found, expected), name

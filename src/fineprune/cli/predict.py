@@ -21,12 +21,8 @@ from fineprune.cli.task_options import task_options
 from fineprune.corpus.file import Job
 from fineprune.engine import Engine
 from fineprune.engine.errors import InputError
-from fineprune.engine.tasks import (
-    QuestionAnswering,
-    SentenceEmbedding,
-    Task,
-    TextClassification,
-)
+from fineprune.engine.tasks import QuestionAnswering, Task
+from fineprune.engine.tasks.cuts import counting_cuts
 from fineprune.text.characters import without_surrogates
 
 _STANDARD_INPUT = ["-"]
@@ -102,8 +98,14 @@ def predict(
     texts = _lines() if texts == _STANDARD_INPUT else [without_surrogates(text) for text in texts]
     context = None if context is None else without_surrogates(context)
     options = task_options(engine.task, option or ())
-    answers = _answers(engine.task, texts, context, options) if texts else []
-    _note_what_is_cut(engine, texts)
+    with counting_cuts() as cuts:
+        answers = _answers(engine.task, texts, context, options) if texts else []
+    if cuts.number:
+        limit = engine.limit
+        note(
+            f"longer than {limit.tokens} tokens, and cut: {cuts.number} of {len(texts)} texts "
+            f"({limit.source})"
+        )
     if json:
         print_json({"answers": answers})
         return
@@ -124,17 +126,6 @@ def _lines() -> list[str]:
     if not lines[-1]:  # behind the last line
         lines.pop()
     return [line.removesuffix("\r") for line in lines]
-
-
-def _note_what_is_cut(engine: Engine, texts: list[str]) -> None:
-    limit = engine.limit
-    if isinstance(engine.task, TextClassification | SentenceEmbedding) and (
-        number := sum(map(engine.task.is_cut, texts))
-    ):
-        note(
-            f"longer than {limit.tokens} tokens, and cut: {number} of {len(texts)} texts "
-            f"({limit.source})"
-        )
 
 
 def _answers(

@@ -73,7 +73,9 @@ class Calls(ABC):
             cache_dir=cache_dir,
             local_files_only=local_files_only,
         )
-        return cls(file, **options)  # type: ignore[call-arg]
+        folder = Path(repo_or_path)
+        of_folder = filename is None and folder.is_dir()
+        return cls(folder if of_folder else file, **options)  # type: ignore[call-arg]
 
     def push_to_hub(
         self,

@@ -139,17 +139,19 @@ class InputRules:
         Raises:
             InputError: the tokenizer has more tokens than the model.
         """
-        tokens = np.concatenate([np.asarray(row, np.int32) for row in ids])
-        kinds = np.concatenate([np.asarray(row, np.int32) for row in types])
+        tokens = np.concatenate([np.asarray(row, np.int64) for row in ids])
+        kinds = np.concatenate([np.asarray(row, np.int64) for row in types])
         if tokens.max() >= self.vocabulary:
             raise InputError(
                 f"the tokenizer gives token {tokens.max()}; the model knows {self.vocabulary:,}"
             )
         positions = np.concatenate([self.number(np.asarray([row]))[0] for row in ids])
+        # Some tokenizers tell pairs apart, not their models.
+        kinds = np.minimum(kinds, self.types - 1)
         return Sequences(
-            tokens,
+            tokens.astype(np.int32),
             positions.astype(np.int32),
-            np.minimum(kinds, self.types - 1),  # some tokenizers tell pairs apart, not their models
+            kinds.astype(np.int32),
             np.array([len(row) for row in ids], np.int32),
         )
 

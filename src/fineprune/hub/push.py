@@ -1,6 +1,6 @@
 """From a packed file to a repository on a hub."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
@@ -83,6 +83,7 @@ def _companions(folder: Path, packed: PackedModel, filename: str | None) -> dict
             f"{folder} is loaded by transformers, which looks for {FILENAME} and not for "
             f"{filename}: leave filename out, or push the file alone"
         )
-    weights = {str(Path(name).with_name(WEIGHTS)) for name in packed.attachments if "/" in name}
+    modules = {str(PurePosixPath(name).parent) for name in packed.attachments if "/" in name}
+    weights = {f"{module}/{WEIGHTS}" for module in modules}
     names = (CONFIG, CARD, *packed.attachments, *sorted(weights))
     return {name: folder / name for name in names if (folder / name).is_file()}

@@ -26,7 +26,7 @@ from fineprune.packing.modules import (
     read_modules,
     read_poolings,
 )
-from fineprune.packing.places import CONFIG
+from fineprune.packing.places import CONFIG, require_plain
 from fineprune.packing.tensors import PackedModel, Tensor
 from fineprune.wording import quoted
 
@@ -99,6 +99,7 @@ def read_source(folder: Path) -> Source:
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder; expected a finalized model's folder")
+    require_plain(folder)
     config = _read_json(folder / CONFIG)
     if config.get("model_type") == _MASK_TYPE or _MASK_KEY in config:
         raise _not_finalized(folder)

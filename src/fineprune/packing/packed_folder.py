@@ -17,6 +17,7 @@ from fineprune.packing.report import PackReport
 _CONFIG: Mapping[str, Any] = {
     "quantization_config": {"quant_method": METHOD},
     "transformers_weights": "import fineprune.huggingface to load this model.safetensors",
+    "dtype": "float32",  # without, transformers would take that of the packed file: bytes
 }
 
 

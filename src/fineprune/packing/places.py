@@ -6,6 +6,7 @@ Such a folder holds the packed file, and what `AutoModel` looks for beside it: c
 import json
 from pathlib import Path
 
+from fineprune.errors import CheckpointError
 from fineprune.packing.errors import ContainerError
 from fineprune.wording import listed
 
@@ -54,6 +55,19 @@ def is_packed_folder(path: Path) -> bool:
         return False
     stored = config.get("quantization_config") if isinstance(config, dict) else None
     return isinstance(stored, dict) and stored.get("quant_method") == METHOD
+
+
+def require_plain(folder: Path) -> None:
+    """Checks that a folder's weights are not packed, where they must be plain ones.
+
+    Raises:
+        CheckpointError: they are packed.
+    """
+    if is_packed_folder(folder):
+        raise CheckpointError(
+            f"{folder} is a packed folder; write it as a plain one first: "
+            f"`fineprune unpack {folder} TARGET`"
+        )
 
 
 def _candidates(folder: Path, filename: str | None) -> list[Path]:

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from fineprune.errors import CheckpointError
 from fineprune.packing.modules import PRETRAINING
+from fineprune.packing.places import require_plain
 from fineprune.pruning.attach import attach
 from fineprune.pruning.attach_note import CONFIG_KEY, AttachNote
 from fineprune.pruning.masks import Masks
@@ -43,6 +44,7 @@ def load_model(
             a method or threshold is given.
     """
     folder = Path(folder)
+    require_plain(folder)
     config = read_config(folder)
     if is_original(config):
         return load_original(folder, config, method=method, threshold=threshold)

@@ -1,6 +1,7 @@
 """A tokenizer that needs nothing but its files: neither PyTorch nor transformers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, final
 
 from tokenizers import Encoding, Tokenizer, normalizers
@@ -140,10 +141,13 @@ class FastTokenizer:
         """Its number."""
         return None if self.cls_token is None else self.number_of(self.cls_token)
 
-    @property
-    def decoder(self) -> Any:
-        """Makes a text of tokens; None where the tokenizer has none."""
-        return self._tokenizer(None).decoder
+    def join(self, tokens: list[str]) -> str:
+        """The text of tokens; with spaces between them where the tokenizer does not say."""
+        decoder = self._tokenizer(None).decoder
+        if decoder is None:
+            return " ".join(tokens)
+        with _told_of():
+            return str(decoder.decode(tokens))
 
     @property
     def marks_continuations(self) -> bool:
@@ -196,6 +200,9 @@ class FastTokenizer:
             texts: each a string or a tuple of two.
             cut: how they are cut; None for not at all.
             special: whether special tokens are added.
+
+        Raises:
+            UnsupportedModelError: it has no token for something in them, or gave up.
         """
         clean = [
             without_surrogates(text)
@@ -203,7 +210,9 @@ class FastTokenizer:
             else (without_surrogates(text[0]), without_surrogates(text[1]))
             for text in texts
         ]
-        found: list[Encoding] = self._tokenizer(cut).encode_batch(clean, add_special_tokens=special)
+        tokenizer = self._tokenizer(cut)
+        with _told_of():
+            found: list[Encoding] = tokenizer.encode_batch(clean, add_special_tokens=special)
         return found
 
     def types(self, encoding: Encoding) -> Sequence[int]:
@@ -239,10 +248,8 @@ class FastTokenizer:
             tokenizer = self._parsed.pop()
         except IndexError:  # another one has it
             tokenizer = _parse(self._content)
-        try:
+        with _told_of():
             settings.of.build(tokenizer, settings.options or {})
-        except Exception as error:  # tokenizers raises nothing more specific
-            raise UnsupportedModelError(f"{TOKENIZER} in the file: {quoted(error)}") from error
         tokenizer.encode_special_tokens = settings.split_special_tokens
         if settings.lower_case:
             _lower_the_case(tokenizer)
@@ -259,9 +266,23 @@ class FastTokenizer:
 
 
 def _parse(content: str) -> Tokenizer:
-    try:
+    with _told_of():
         return Tokenizer.from_str(content)
-    except Exception as error:  # tokenizers raises nothing more specific
+
+
+@contextmanager
+def _told_of() -> Iterator[None]:
+    """Says what is wrong with a tokenizer.
+
+    Raises:
+        UnsupportedModelError: tokenizers raised an error, nothing more specific than `Exception`;
+            or it panicked, which is none and cannot be imported.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise UnsupportedModelError(f"{TOKENIZER} in the file: {quoted(error)}") from error
 
 

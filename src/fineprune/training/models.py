@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from fineprune.errors import CheckpointError, RecipeError
+from fineprune.packing.places import require_plain
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.targets import find_blocks
 from fineprune.tasks.base import Head
@@ -137,6 +138,7 @@ def freeze_embeddings(model: nn.Module) -> None:
 
 def _from_pretrained(name: str, head: Head, **options: Any) -> tuple[PreTrainedModel, list[str]]:
     """A model with a head, and the names of those of its weights that the checkpoint lacks."""
+    require_plain(Path(resolve_name(name)))
     with _loading(name, "model"):
         model, report = getattr(transformers, head.auto_model).from_pretrained(
             resolve_name(name), output_loading_info=True, dtype=torch.float32, **options

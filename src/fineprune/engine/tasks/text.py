@@ -8,6 +8,7 @@ from tokenizers import Encoding
 
 from fineprune.engine.errors import InputError
 from fineprune.engine.heads.head import Floats
+from fineprune.engine.tasks.cuts import count_cuts
 from fineprune.engine.tasks.task import Limit, TaskSource
 from fineprune.text.fast import Cut, FastTokenizer, Text
 from fineprune.text.settings import TOKENIZER
@@ -75,6 +76,7 @@ class TextModel:
         for text, encoding in zip(texts, encodings, strict=True):
             if not encoding.ids:
                 raise InputError(f"the text {quoted(text)} has no tokens")
+        count_cuts(encodings)
         return encodings
 
     def encode_first(self, pairs: Sequence[tuple[str, str]]) -> list[Encoding]:
@@ -93,7 +95,13 @@ class TextModel:
                     f"{quoted(second)} has {len(encoding.ids)} tokens, and leaves no room for "
                     f"another text: the model takes {self.limit.tokens} ({self.limit.source})"
                 )
-        return self.tokenizer.encode(pairs, Cut(self.limit.tokens, "only_first"))
+        encodings = self.tokenizer.encode(pairs, Cut(self.limit.tokens, "only_first"))
+        # A text counts once, whatever it is paired with.
+        cut = {
+            first: one for (first, _), one in zip(pairs, encodings, strict=True) if one.overflowing
+        }
+        count_cuts([*cut.values()])
+        return encodings
 
     def is_cut(self, text: Text) -> bool:
         """Whether a text is longer than the longest input."""

@@ -127,7 +127,8 @@ class TokenClassification(Task):
             for index, special in enumerate(encoding.special_tokens_mask)
             if not special
         ]
-        return entities_of(tokens, self._config.labels(scores.shape[1]), strategy, self._join)
+        labels = self._config.labels(scores.shape[1])
+        return entities_of(tokens, labels, strategy, self._text.tokenizer.join)
 
     def _token(self, text: str, encoding: Encoding, index: int, scores: Floats) -> Token:
         start, end = encoding.offsets[index]
@@ -140,10 +141,6 @@ class TokenClassification(Task):
             else start > 0 and " " not in text[start - 1 : start + 1]
         )
         return Token(word, scores, index, start, end, continues)
-
-    def _join(self, words: list[str]) -> str:
-        decoder = self._text.tokenizer.decoder
-        return " ".join(words) if decoder is None else str(decoder.decode(words))
 
 
 def _labels(names: Any) -> list[str]:
