@@ -288,13 +288,30 @@ std::unique_ptr<Encoder> encoder(const nb::dict& embeddings, const std::vector<n
   });
 }
 
+Batch batch_of(const Array& tokens, const Array& positions, const Array& types,
+               const Array& lengths) {
+  return {as<std::int32_t>(tokens, "tokens"), as<std::int32_t>(positions, "positions"),
+          as<std::int32_t>(types, "types"), as<std::int32_t>(lengths, "lengths")};
+}
+
 nb::object run(const Encoder& encoder, const Array& tokens, const Array& positions, const Array& types,
                const Array& lengths, bool first_only) {
-  const Batch batch{as<std::int32_t>(tokens, "tokens"), as<std::int32_t>(positions, "positions"),
-                    as<std::int32_t>(types, "types"), as<std::int32_t>(lengths, "lengths")};
+  const Batch batch = batch_of(tokens, positions, types, lengths);
   const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
   return new_array(rows, static_cast<std::size_t>(encoder.hidden_size()),
                    [&](std::span<float> output) { encoder.run(batch, first_only, output); });
+}
+
+std::vector<double> phase_seconds(const Encoder& encoder, const Array& tokens,
+                                  const Array& positions, const Array& types,
+                                  const Array& lengths, bool first_only) {
+  const Batch batch = batch_of(tokens, positions, types, lengths);
+  const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
+  std::vector<float> output(rows * static_cast<std::size_t>(encoder.hidden_size()));
+  std::vector<double> seconds(encoder.phases());
+  const nb::gil_scoped_release released;
+  encoder.time(batch, first_only, output, seconds);
+  return seconds;
 }
 
 std::vector<std::string> names_of_instruction_sets() {
@@ -364,5 +381,7 @@ NB_MODULE(_native, module) {
            "activation"_a, "precision"_a, "instruction_set"_a, "threads"_a)
       .def_prop_ro("hidden_size", &Encoder::hidden_size)
       .def("run", run, "tokens"_a, "positions"_a, "types"_a, "lengths"_a, nb::kw_only(),
-           "first_only"_a = false);
+           "first_only"_a = false)
+      .def("phase_seconds", phase_seconds, "tokens"_a, "positions"_a, "types"_a, "lengths"_a,
+           nb::kw_only(), "first_only"_a = false);
 }

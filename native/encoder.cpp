@@ -42,19 +42,41 @@ class TiledEncoder final : public Encoder {
   int hidden_size() const override { return weights_.hidden; }
 
   void run(const Batch& batch, bool first_only, std::span<float> output) const override {
-    weights_.check(batch);
-    const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
-    if (output.size() != rows * weights_.hidden) refuse("the output has the wrong size");
-    Shared<Arithmetic>& shared = shared_.get();
+    Shared<Arithmetic>& shared = checked(batch, first_only, output);
     const ThreadPool::Hired crew(shared.pool);
-    std::unique_ptr<Workspace<Arithmetic>> space = shared.workspaces.take();
-    space->prepare(weights_, batch, crew->threads());
-    Pass<Arithmetic> pass(weights_, *space, *crew, batch, first_only, output);
-    crew->run([&pass](int thread) { pass.forward(thread); });
-    shared.workspaces.put_back(std::move(space));
+    pass(shared, *crew, batch, first_only, output, {});
+  }
+
+  std::size_t phases() const override { return 1 + 2 * weights_.layers.size(); }
+
+  void time(const Batch& batch, bool first_only, std::span<float> output,
+            std::span<double> seconds) const override {
+    if (seconds.size() != phases()) refuse("there are not as many numbers as phases");
+    Shared<Arithmetic>& shared = checked(batch, first_only, output);
+    ThreadPool alone(1);
+    const ThreadPool::Hired crew(alone);
+    pass(shared, *crew, batch, first_only, output, seconds);
   }
 
  private:
+  /// What calls share, for a batch and an output that fit.
+  Shared<Arithmetic>& checked(const Batch& batch, bool first_only,
+                              std::span<const float> output) const {
+    weights_.check(batch);
+    const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
+    if (output.size() != rows * weights_.hidden) refuse("the output has the wrong size");
+    return shared_.get();
+  }
+
+  void pass(Shared<Arithmetic>& shared, Crew& crew, const Batch& batch, bool first_only,
+            std::span<float> output, std::span<double> seconds) const {
+    std::unique_ptr<Workspace<Arithmetic>> space = shared.workspaces.take();
+    space->prepare(weights_, batch, crew.threads());
+    Pass<Arithmetic> pass(weights_, *space, crew, batch, first_only, output, PhaseClock(seconds));
+    crew.run([&pass](int thread) { pass.forward(thread); });
+    shared.workspaces.put_back(std::move(space));
+  }
+
   static int checked_threads(const EncoderConfig& config) {
     require(config.threads > 0,
             "an encoder needs at least one thread, got " + std::to_string(config.threads));

@@ -66,6 +66,14 @@ class Encoder {
   /// std::invalid_argument, before it computes anything, for ids outside of their tables,
   /// empty sequences, and lengths that do not sum to the tokens.
   virtual void run(const Batch& batch, bool first_only, std::span<float> output) const = 0;
+
+  /// How many phases a run has: what comes before the first attention, and for each layer its
+  /// attention, and all from there to the next one.
+  virtual std::size_t phases() const = 0;
+
+  /// As `run`, on the calling thread alone; tells for how many seconds it had a CPU in each phase.
+  virtual void time(const Batch& batch, bool first_only, std::span<float> output,
+                    std::span<double> seconds) const = 0;
 };
 
 /// Throws std::invalid_argument where shapes do not fit together, or where a matrix was prepared

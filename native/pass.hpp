@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "encoder_weights.hpp"
+#include "phase_clock.hpp"
 #include "thread_pool.hpp"
 #include "tiles.hpp"
 #include "workspace.hpp"
@@ -19,16 +20,19 @@ class Pass {
  public:
   /// The workspace is prepared for the batch and for as many threads as the crew has.
   Pass(const EncoderWeights<Arithmetic>& weights, Workspace<Arithmetic>& space, Crew& crew,
-       const Batch& batch, bool first_only, std::span<float> output)
+       const Batch& batch, bool first_only, std::span<float> output, PhaseClock clock)
       : weights_(weights),
         space_(space),
         crew_(crew),
         batch_(batch),
         first_only_(first_only),
-        output_(output) {}
+        output_(output),
+        clock_(clock) {}
 
   /// What one thread of the crew does. All of them must.
   void forward(int thread) {
+    PhaseClock clock = thread == 0 ? clock_ : PhaseClock();
+    clock.start();
     auto queue = space_.queues.begin();
     const auto& tiles = space_.layout.all_tiles();
     share_tiles(tiles, thread, *queue++, [&](int tile, const Team& team) {
@@ -36,6 +40,7 @@ class Pass {
       project_inputs(weights_.layers.front(), tile, team);
     });
     crew_.wait();
+    clock.next();
     for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
       const bool last = i + 1 == weights_.layers.size();
       const bool first_only = last && first_only_;
@@ -46,12 +51,14 @@ class Pass {
         last_unit = &units[unit];
       });
       crew_.wait();
+      clock.next();
       share_tiles(first_only ? space_.layout.first_tiles() : tiles, thread, *queue++,
                   [&](int tile, const Team& team) {
                     transform(weights_.layers[i], tile, team);
                     if (!last) project_inputs(weights_.layers[i + 1], tile, team);
                   });
       crew_.wait();
+      clock.next();
     }
     write(thread, *queue);
   }
@@ -251,6 +258,7 @@ class Pass {
   const Batch& batch_;
   const bool first_only_;
   const std::span<float> output_;
+  const PhaseClock clock_;
 };
 
 }  // namespace fineprune

@@ -3,8 +3,10 @@
 //
 //     test_encoder [SEED]      the seed is printed; without one, another each time
 
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "harness.hpp"
 #include "models.hpp"
@@ -51,6 +53,29 @@ void test_mixed(std::mt19937& random, const Kernels<Int8<State>>& kernels,
     }
 }
 
+/// A timed run computes the same, and tells of each phase.
+void test_time(std::mt19937& random) {
+  const Model model(random, small);
+  const auto encoder =
+      model.prepare(*instruction_sets().front().float_kernels, 2, Kind::sparse, Kind::sparse);
+  const std::vector<std::int32_t> tokens = {1, 2, 3, 4}, positions = {0, 1, 2, 0}, lengths = {3, 1};
+  std::vector<float> plain(tokens.size() * model.hidden), timed(plain.size());
+  std::vector<double> seconds(encoder->phases(), -1.0);
+  encoder->run({tokens, positions, tokens, lengths}, false, plain);
+  encoder->time({tokens, positions, tokens, lengths}, false, timed, seconds);
+  expect(plain == timed, "a timed run computes something else");
+  expect(seconds.size() % 2 == 1 && seconds.size() > 1, "there are not two phases a layer");
+  for (const double one : seconds) expect(one >= 0, "a phase has no time");
+  bool refused = false;
+  try {
+    encoder->time({tokens, positions, tokens, lengths}, false, timed,
+                  std::span(seconds).first(seconds.size() - 1));
+  } catch (const std::invalid_argument&) {
+    refused = true;
+  }
+  expect(refused, "accepted too few numbers for all phases");
+}
+
 void test_refusals(std::mt19937& random) {
   const Model model(random, small);
   const auto encoder = model.prepare(*instruction_sets().front().float_kernels, 1);
@@ -95,6 +120,7 @@ int main(int count, char** arguments) {
     if (set.int8_bfloat16_kernels != nullptr)
       test_mixed(random, *set.int8_bfloat16_kernels, *set.bfloat16_kernels, name + " bf16");
   }
+  test_time(random);
   test_refusals(random);
   return conclude();
 }

@@ -4,6 +4,8 @@ That it computes the right thing is tested beside PyTorch (test_engine.py) and, 
 instruction set, in native/tests.
 """
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -92,6 +94,24 @@ def test_first_only_gives_the_first_tokens() -> None:
     encoder, batch = make_encoder(), batch_of(30, 1, 17)
     first = encoder.run(*batch, first_only=True)
     np.testing.assert_allclose(first, encoder.run(*batch)[[0, 30, 31]], atol=1e-5)
+
+
+def test_phases_make_up_a_run() -> None:
+    encoder, batch = make_encoder(), batch_of(40, 40, 40)
+    whole = [_seconds_of(lambda: encoder.phase_seconds(*batch)) for _ in range(5)]
+    phases = encoder.phase_seconds(*batch)
+    assert len(phases) == 1 + 2 * 2  # the first linears; attention and all else of two layers
+    assert all(seconds > 0 for seconds in phases)
+    assert sum(phases) < 3 * max(whole)
+    assert len(encoder.phase_seconds(*batch, first_only=True)) == 5
+    with pytest.raises(ValueError, match="token"):
+        encoder.phase_seconds(ids(VOCABULARY), ids(0), ids(0), ids(1))
+
+
+def _seconds_of(run: Callable[[], object]) -> float:
+    start = time.thread_time()
+    run()
+    return time.thread_time() - start
 
 
 def test_concurrent_calls_agree() -> None:

@@ -129,9 +129,13 @@ def test_times_fit_together(tmp_path: Path) -> None:
     assert duration is not None
     assert duration.whole > 0
     assert duration.linears == pytest.approx(sum(one.milliseconds for one in duration.matrices))
-    by_layer = sum(one.attention + one.feed_forward for one in duration.layers)
+    layers = duration.layers
+    by_layer = sum(one.attention_linears + one.feed_forward_linears for one in layers)
     assert by_layer == pytest.approx(duration.linears)
-    assert duration.rest == pytest.approx(max(0.0, duration.whole - duration.linears))
+    assert sum(one.attention for one in layers) == pytest.approx(duration.attention)
+    assert all(one.attention > 0 for one in layers)
+    rest = duration.whole - duration.linears - duration.attention
+    assert duration.rest == pytest.approx(max(0.0, rest))
     assert len(duration.matrices) == LAYERS * 6
     assert all(one.reason.startswith(one.form) for one in duration.matrices)
 

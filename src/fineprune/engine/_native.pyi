@@ -189,3 +189,20 @@ class Encoder:
             fineprune.engine.errors.ThreadsError: the system does not start a forked process's
                 threads.
         """
+    def phase_seconds(
+        self,
+        tokens: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        types: NDArray[np.int32],
+        lengths: NDArray[np.int32],
+        *,
+        first_only: bool = False,
+    ) -> list[float]:
+        """For how long the parts of a run have a CPU, on one thread: the calling one.
+
+        The arguments, and what is raised, are those of `run`.
+
+        Returns:
+            Seconds of what comes before the first attention, and for each layer of its attention
+            and of all from there to the next one.
+        """

@@ -79,6 +79,21 @@ class Model:
             results |= zip(batch, parts, strict=True)
         return [results[i] for i in range(len(ids))]
 
+    def phase_seconds(self, input_ids: ArrayLike) -> list[float]:
+        """Seconds of the encoder's phases on one thread, see `Encoder.phase_seconds`.
+
+        Args:
+            input_ids: of shape `(batch, tokens)`, none of which is padding.
+        """
+        sequences, _ = self.rules.compact(input_ids, None, None)
+        return self.encoder.phase_seconds(
+            sequences.tokens,
+            sequences.positions,
+            sequences.types,
+            sequences.lengths,
+            first_only=self.head.first_only,
+        )
+
     def _hidden(self, sequences: Sequences) -> Floats:
         return self.encoder.run(
             sequences.tokens,

@@ -1,64 +1,82 @@
 """Where the milliseconds of a model are, in the engine on this machine."""
 
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import TypeVar
 
 import numpy as np
 
-from fineprune.engine import Engine, MatrixPlan
-from fineprune.engine.native import Precision
+from fineprune.engine import MatrixPlan
+from fineprune.engine.model import build_model
+from fineprune.engine.native import (
+    Precision,
+    check_precision,
+    choose_instruction_set,
+    require_native,
+)
 from fineprune.engine.plan import MEASURED_TOKENS, Form
 from fineprune.report.names import MatrixName
 from fineprune.report.records import Duration, LayerTime, MatrixTime
 from fineprune.report.source import Opened
 
+Result = TypeVar("Result")
+
 _LEAST_SECONDS, _LEAST_RUNS = 0.3, 5  # of a median
-_VOCABULARY = 30522
 
 
-def measure_duration(model: Opened, precision: Precision) -> Duration:
+def measure_duration(opened: Opened, precision: Precision) -> Duration:
     """Times one text on one thread, and takes the plan apart.
 
     The text is as long as what the plan multiplies with, and the time is that which the thread has
     a CPU, as in the plan: so they can be held against each other, on a busy machine as well.
 
     Args:
-        model: as a packed file.
+        opened: the model, packed.
         precision: of the engine.
 
     Raises:
         FinepruneError: the engine does not run the model.
     """
-    engine = Engine(model.file, threads=1, precision=precision)
-    vocabulary = model.packed.config.get("vocab_size", _VOCABULARY)
-    ids = np.random.default_rng(0).integers(5, max(6, vocabulary), (1, MEASURED_TOKENS))
-    ids = np.minimum(ids, vocabulary - 1)
-    whole = _median(lambda: engine.run(ids))
-    plans = engine.plan()
-    matrices = [_matrix(plan) for plan in plans]
-    linears = sum(one.milliseconds for one in matrices)
+    require_native()
+    instructions = choose_instruction_set()
+    check_precision(precision, instructions)
+    model = build_model(opened.packed, precision, instructions, threads=1)
+    vocabulary = model.rules.vocabulary
+    ids = np.random.default_rng(0).integers(0, vocabulary, (1, MEASURED_TOKENS))
+    whole = median(_repeated(lambda: _seconds(lambda: model.run(ids, None, None))))
+    phases = _repeated(lambda: model.phase_seconds(ids))
+    attention = [1e3 * median(run[1 + 2 * i] for run in phases) for i in range(len(phases[0]) // 2)]
+    plans = model.plan.planner.plans
+    linears = sum(_milliseconds(plan) for plan in plans)
     return Duration(
         tokens=MEASURED_TOKENS,
-        arithmetic=engine.arithmetic,
-        instructions=engine.instruction_set,
-        whole=whole,
+        arithmetic=model.plan.arithmetic.precision,
+        instructions=instructions,
+        whole=1e3 * whole,
         linears=linears,
-        rest=max(0.0, whole - linears),
-        layers=_by_layer(plans),
-        matrices=matrices,
+        attention=sum(attention),
+        rest=max(0.0, 1e3 * whole - linears - sum(attention)),
+        layers=_by_layer(plans, attention),
+        matrices=[_matrix(plan) for plan in plans],
     )
 
 
-def _median(run: Callable[[], object]) -> float:
-    """Milliseconds of a run."""
+def _repeated(measure: Callable[[], Result]) -> list[Result]:
+    """What is measured, several times, after one that warms up."""
+    measure()
+    found: list[Result] = []
+    start = time.monotonic()
+    while len(found) < _LEAST_RUNS or time.monotonic() - start < _LEAST_SECONDS:
+        found.append(measure())
+    return found
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    """For how long this thread has a CPU in a run."""
+    start = time.thread_time()
     run()
-    seconds: list[float] = []
-    while len(seconds) < _LEAST_RUNS or sum(seconds) < _LEAST_SECONDS:
-        start = time.thread_time()
-        run()
-        seconds.append(time.thread_time() - start)
-    return 1e3 * statistics.median(seconds)
+    return time.thread_time() - start
 
 
 def _matrix(plan: MatrixPlan) -> MatrixTime:
@@ -75,11 +93,15 @@ def _milliseconds(plan: MatrixPlan) -> float:
     return plan.milliseconds.get(Form(plan.precision, plan.kind), 0.0)
 
 
-def _by_layer(plans: tuple[MatrixPlan, ...]) -> list[LayerTime]:
-    found: dict[int, list[float]] = {}
+def _by_layer(plans: Sequence[MatrixPlan], attention: Sequence[float]) -> list[LayerTime]:
+    linears = [[0.0, 0.0] for _ in attention]
     for plan in plans:
         name = MatrixName.of(plan.name)
         if name.layer is not None:
-            sums = found.setdefault(name.layer, [0.0, 0.0])
-            sums[0 if name.part.startswith("attention") else 1] += _milliseconds(plan)
-    return [LayerTime(layer, *sums) for layer, sums in sorted(found.items())]
+            linears[name.layer][not name.part.startswith("attention")] += _milliseconds(plan)
+    return [
+        LayerTime(layer, in_attention, in_feed_forward, between)
+        for layer, ((in_attention, in_feed_forward), between) in enumerate(
+            zip(linears, attention, strict=True)
+        )
+    ]

@@ -121,9 +121,9 @@ def _of_time(duration: Duration, dense: ModelReport | None) -> Iterator[str]:
             f"{percent(share)} of that is multiplications with the weights: keeping fewer would "
             "make it faster."
             if share > _MOST
-            else f"Multiplications with the weights are {percent(share)} of that, and attention, "
-            f"LayerNorm and all else the rest: keeping fewer weights would save at most "
-            f"{milliseconds(duration.linears)}."
+            else f"Multiplications with the weights are {percent(share)} of that, attention itself "
+            f"{percent(duration.attention / duration.whole)}: keeping fewer weights would save at "
+            f"most {milliseconds(duration.linears)}."
         )
     )
     if dense is not None and dense.duration is not None:

@@ -124,11 +124,19 @@ class MatrixTime:
 
 @dataclass(frozen=True)
 class LayerTime:
-    """Milliseconds of a layer's linears, by part."""
+    """Milliseconds of a layer.
+
+    Attributes:
+        layer: its number.
+        attention_linears: of query, key, value and output.
+        feed_forward_linears: of the others.
+        attention: between them: scores, softmax, and the sums of values.
+    """
 
     layer: int
+    attention_linears: float
+    feed_forward_linears: float
     attention: float
-    feed_forward: float
 
 
 @dataclass(frozen=True)
@@ -141,8 +149,9 @@ class Duration:
         instructions: of the kernels.
         whole: milliseconds of a run on one thread.
         linears: of that, the matrices' multiplications.
-        rest: of that, attention, LayerNorm, embeddings and head: what pruning does not touch.
-        layers: the linears by layer.
+        attention: of that, attention between the linears.
+        rest: of that, LayerNorm, activations, embeddings and head.
+        layers: linears and attention by layer.
         matrices: the linears one by one.
     """
 
@@ -151,6 +160,7 @@ class Duration:
     instructions: str
     whole: float
     linears: float
+    attention: float
     rest: float
     layers: Sequence[LayerTime]
     matrices: Sequence[MatrixTime]

@@ -100,24 +100,26 @@ def bytes_table(parts: Sequence[PartBytes]) -> Table:
 
 
 def layer_table(duration: Duration) -> Table:
-    """Milliseconds of linears by layer, and of all else."""
+    """Milliseconds of linears and attention by layer."""
     rows: list[Row] = [
         [
             f"layer {one.layer}",
+            _cell(one.attention_linears, milliseconds),
+            _cell(one.feed_forward_linears, milliseconds),
             _cell(one.attention, milliseconds),
-            _cell(one.feed_forward, milliseconds),
         ]
         for one in duration.layers
     ]
-    headings = ["linears of", "attention", "feed-forward"]
-    return Table("Milliseconds of linears by layer", headings, rows)
+    headings = ["layer", "attention's linears", "feed-forward linears", "attention itself"]
+    return Table("Milliseconds by layer", headings, rows)
 
 
 def duration_table(duration: Duration) -> Table:
-    """Milliseconds of linears and of all else."""
+    """Milliseconds of linears, attention and all else."""
     rows: list[Row] = [
         ["linears", _cell(duration.linears, milliseconds)],
-        ["attention, LayerNorm, embeddings, head", _cell(duration.rest, milliseconds)],
+        ["attention itself", _cell(duration.attention, milliseconds)],
+        ["LayerNorm, activations, embeddings, head", _cell(duration.rest, milliseconds)],
         ["whole text", _cell(duration.whole, milliseconds)],
     ]
     return Table("Milliseconds", ["part", "one thread"], rows)

@@ -79,17 +79,18 @@ def bytes_chart(parts: Sequence[PartBytes], name: str) -> str:
 
 
 def time_chart(duration: Duration, name: str) -> str:
-    """Milliseconds of the linears of each layer."""
+    """Milliseconds of the linears and the attention of each layer."""
     layers = [f"layer {one.layer}" for one in duration.layers]
     series = [
+        [one.attention_linears for one in duration.layers],
+        [one.feed_forward_linears for one in duration.layers],
         [one.attention for one in duration.layers],
-        [one.feed_forward for one in duration.layers],
     ]
+    labels = ["attention's linears", "feed-forward linears", "attention itself"]
     with style():
         figure = Figure((_WIDTH, 1.0 + 0.22 * len(layers)), layout="constrained")
-        labels = ["attention's linears", "feed-forward linears"]
         _stack(figure.subplots(), layers, labels, series, "milliseconds")
-        return to_svg(figure, name, "milliseconds of linears by layer; the table has the figures")
+        return to_svg(figure, name, "milliseconds by layer; the table has the figures")
 
 
 def training_chart(log: Sequence[LogLine], name: str) -> str:
