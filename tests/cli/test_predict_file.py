@@ -295,3 +295,31 @@ def test_fast_goes_on_in_the_arithmetic_that_it_began_with(
         assert predict(fineprune, packed, tmp_path, "--precision", "int8").code == 130
     found = predict(fineprune, packed, tmp_path, "--precision", "fast", "--json")
     assert one_object(found.out)["rows_before"] == 14
+
+
+def test_without_pytorch_and_without_extras(packed: Path, tmp_path: Path) -> None:
+    source, output = write_texts(tmp_path / "texts.jsonl", words(3)), tmp_path / "a.jsonl"
+    code = """
+import sys
+class Base:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "transformers", "datasets", "pyarrow", "pandas"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Base())
+from fineprune.cli.main import main
+main()
+"""
+    for texts, answers, ended in (
+        (source, output, 0),
+        (source, tmp_path / "a.parquet", 2),
+        (tmp_path / "texts.parquet", output, 2),
+    ):
+        arguments = "predict", packed, "--input", texts, "--output", answers
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == ended, done.stderr
+        if ended:
+            assert 'pip install "fineprune[parquet]"' in done.stderr
+            assert len(done.stderr.splitlines()) == 1
+    assert len(answers_in(output)) == 3
+    assert names(tmp_path) == {source.name, output.name}

@@ -105,5 +105,12 @@ def _type(kind: Kind) -> str:
     return _TYPES[kind]
 
 
+_PREDICTORS: dict[str, BatchPredictor] = {}
+"""Of this process: a worker of Spark runs one part of the data after another."""
+
+
 def _predictor(model: str | Path, pairs: bool, options: dict[str, Any]) -> BatchPredictor:
-    return BatchPredictor(model, pair_column="pair" if pairs else None, **options)
+    key = repr((str(model), pairs, sorted(options.items())))
+    if key not in _PREDICTORS:
+        _PREDICTORS[key] = BatchPredictor(model, pair_column="pair" if pairs else None, **options)
+    return _PREDICTORS[key]

@@ -23,6 +23,9 @@ Quoting = Literal["none", "minimal"]
 _LONGEST_FIELD = 1 << 26
 """Of delimited text, in characters: a quote that is never closed is not to fill the memory."""
 
+_MOST_NAMES = 1000
+"""Of columns that are remembered for a message; each row may bring others."""
+
 _NOT_UTF_8 = "is not UTF-8 text"
 
 
@@ -130,7 +133,8 @@ class JsonLines(_Bytes):
             return Row(number, fault=f"the line is not JSON: {error}")
         if not isinstance(values, dict):
             return Row(number, fault=f"the line is {quoted(values)}, and no object")
-        self.found |= dict.fromkeys(values)
+        if len(self.found) < _MOST_NAMES:
+            self.found |= dict.fromkeys(values)
         missing = [name for name in self.names if name not in values]
         if missing:
             fault = f"there is no column {missing[0]!r}, only {listed(values)}"

@@ -7,7 +7,7 @@ import pytest
 from fineprune.errors import DataError
 from fineprune.tasks.proposal.columns import Choice, choose_columns
 from fineprune.tasks.proposal.profiles import Profile, words_in
-from fineprune.tasks.proposal.splits import split_rows
+from fineprune.tasks.proposal.splits import split_questions, split_rows
 
 LONG = [f"some words of a long text, number {i}" for i in range(30)]
 SHORT = [f"a title {i} of it" for i in range(30)]
@@ -99,3 +99,11 @@ def test_rows_in_turns_of_classes_are_kept_alike(period: int) -> None:
     kept = [one for row, one in enumerate(classes) if split.is_kept(row)]
     assert {*kept} == {*classes}
     assert max(kept.count(one) for one in classes) <= 1.1 * len(kept) / period
+
+
+def test_articles_are_kept_whole() -> None:
+    split = split_questions(1000, 48)
+    assert (split.train, split.validation) == ({"articles": ":-4"}, {"articles": "-4:"})
+    few = split_questions(1000, 9)
+    assert (few.train, few.validation) == ({"rows": "not ::10"}, {"rows": "::10"})
+    assert "in both" in few.reason

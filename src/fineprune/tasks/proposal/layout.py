@@ -50,19 +50,18 @@ class Contents:
     broken: tuple[BrokenRow, ...]
 
 
-def is_squad(path: Path) -> bool:
-    """Whether a file is in SQuAD format: articles with paragraphs.
+def article_count(path: Path) -> int:
+    """Articles of a file in SQuAD format; none where it is not in that.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it is a JSON file that cannot be read.
     """
+    if TableSource(path=str(path)).suffix != ".json":
+        return 0
     articles = _document(path).get("data")
-    return (
-        isinstance(articles, list)
-        and bool(articles)
-        and isinstance(articles[0], dict)
-        and "paragraphs" in articles[0]
-    )
+    if not isinstance(articles, list) or not articles or not isinstance(articles[0], dict):
+        return 0
+    return len(articles) if "paragraphs" in articles[0] else 0
 
 
 def layouts_of(path: Path) -> dict[Role, Layout]:

@@ -14,13 +14,13 @@ from fineprune.tasks.proposal.columns import Choice, choose_columns
 from fineprune.tasks.proposal.layout import (
     Contents,
     Role,
+    article_count,
     contents_of,
-    is_squad,
     layouts_of,
 )
 from fineprune.tasks.proposal.lengths import Lengths, lengths_of
 from fineprune.tasks.proposal.profiles import profiles_of
-from fineprune.tasks.proposal.splits import Split, split_rows
+from fineprune.tasks.proposal.splits import Split, split_questions, split_rows
 from fineprune.tasks.proposal.writing import Line, RecipeText
 from fineprune.tasks.question_answering.examples import Example
 from fineprune.tasks.question_answering.formats import read_squad_file, read_squad_rows
@@ -71,7 +71,7 @@ def _holds_questions(path: Path) -> bool:
     source = TableSource(path=str(path))
     if not path.is_file() or not source.is_file:
         return False  # which is told where it is read
-    if source.suffix == ".json" and is_squad(path):
+    if article_count(path):
         return True
     table = contents_of(layouts_of(path)["train"]).table
     if not {*table.found} >= _QUESTION_COLUMNS:
@@ -119,7 +119,11 @@ def _of_classification(files: dict[Role, Path], model: str | None, output: str) 
         Line("label", choice.label, (choice.label_reason,)),
         *([Line("regression", True)] if choice.regression else []),
         *([Line("labels", list(labels), ("some are in one of the sets only",))] if labels else []),
-        Line("max_length", lengths.max_length, _length_reasons(lengths)),
+        Line(
+            "max_length",
+            lengths.max_length,
+            _length_reasons(lengths, "the model takes no more: longer ones are cut"),
+        ),
         *_broken(sets, choice),
     ]
     what = "regression" if choice.regression else "text classification"
@@ -177,7 +181,9 @@ def _of_questions(files: dict[Role, Path], model: str | None, output: str) -> Pr
     sources = {role: SquadSource(path=str(path)) for role, path in files.items()}
     sets = {role: _read_questions(source) for role, source in sources.items()}
     train = sets["train"]
-    split = split_rows(len(train)) if "validation" not in sets else None
+    split = None
+    if "validation" not in sets:
+        split = split_questions(len(train), article_count(files["train"]))
     texts = [[one.question for one in train], [one.context for one in train]]
     name, why = _model(model, texts)
     lengths = lengths_of(texts, name)
@@ -198,7 +204,7 @@ def _of_questions(files: dict[Role, Path], model: str | None, output: str) -> Pr
         Line(
             "max_length",
             window,
-            (*_length_reasons(lengths), "longer contexts are cut into windows, and lose nothing"),
+            _length_reasons(lengths, "longer contexts are cut into windows, and lose nothing"),
         ),
         Line("stride", window // 3, ("tokens that neighbouring windows share",)),
     ]
@@ -221,11 +227,17 @@ def _sources(
 ) -> list[Line]:
     reasons = {role: contents.layout.reasons for role, contents in sets.items()}
     if split is not None:
-        train = replace(sources["train"], rows=split.train)
-        kept = replace(sources["train"], rows=split.validation)
+        train = replace(sources["train"], **split.train)
+        kept = replace(sources["train"], **split.validation)
         sources = {**sources, "train": train, "validation": kept}
         reasons["train"] = (*reasons.get("train", ()), split.reason)
-    return [Line(role, sources[role], reasons.get(role, ())) for role in _ROLES if role in sources]
+    lines, said = [], set[str]()
+    for role in _ROLES:
+        if role in sources:
+            new = tuple(reason for reason in reasons.get(role, ()) if reason not in said)
+            lines.append(Line(role, sources[role], new))
+            said |= {*new}
+    return lines
 
 
 def _model(name: str | None, texts: Sequence[Sequence[str | None]]) -> tuple[str, str]:
@@ -249,13 +261,12 @@ def _is_mostly_foreign(texts: Sequence[Sequence[str | None]]) -> bool:
     return sum(letter > "\u024f" for letter in alphabetic) > len(alphabetic) / 2
 
 
-def _length_reasons(lengths: Lengths) -> tuple[str, ...]:
-    cut = (
-        " (more than the model takes: longer ones are cut)" if lengths.most > lengths.limit else ""
-    )
+def _length_reasons(lengths: Lengths, over: str) -> tuple[str, ...]:
+    """How long inputs are, and what becomes of those that are too long."""
     return (
-        f"99 of 100 inputs have at most {lengths.most:,} tokens{cut}, half have {lengths.median:,}",
+        f"99 of 100 inputs have at most {lengths.most:,} tokens, half have {lengths.median:,}",
         lengths.measure,
+        *((over,) if lengths.most > lengths.limit else ()),
     )
 
 
@@ -281,7 +292,7 @@ def _proposal(
                     ("lengths differ much: batches of like length save time",),
                 )
             ]
-            if lengths.vary
+            if lengths.vary and lengths.median < lengths.limit
             else []
         ),
     ]
