@@ -17,7 +17,8 @@ from fineprune.wording import listed
 
 if TYPE_CHECKING:
     from fineprune.report.frontier.models import Bits
-    from fineprune.report.frontier.records import Frontier, Point
+    from fineprune.report.frontier.records import FrontierRecord
+    from fineprune.report.records import Point
 
 
 def frontier(
@@ -123,7 +124,7 @@ def _bits(text: str) -> "list[Bits]":
     return found
 
 
-def _print(found: "Frontier") -> None:
+def _print(found: "FrontierRecord") -> None:
     columns = {
         "engine": "left",
         "kept": "right",

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from fineprune.report.numbers import megabytes, metric, millions, milliseconds, percent, times
-from fineprune.report.points import OURS
-from fineprune.report.records import Duration, Frontier, ModelReport, PartBytes, Point
+from fineprune.report.records import OURS, Duration, Frontier, ModelReport, PartBytes, Point
 from fineprune.report.storage import EMBEDDINGS, ENCODER
 
 _MOST = 0.5  # of something: it dominates

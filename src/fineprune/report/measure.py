@@ -20,9 +20,10 @@ from fineprune.report.density import (
 )
 from fineprune.report.duration import measure_duration
 from fineprune.report.findings import in_words
+from fineprune.report.frontier.records import FRONTIER_FILE
 from fineprune.report.history import read_log
 from fineprune.report.masks import MaskImage, block_for, image_of
-from fineprune.report.points import FRONTIER, frontier_of, read_frontier
+from fineprune.report.points import frontier_of, read_frontier
 from fineprune.report.records import Duration, ModelReport, Report
 from fineprune.report.source import Opened, open_model
 from fineprune.report.storage import bytes_by_part
@@ -53,7 +54,9 @@ def make_report(
     Raises:
         FinepruneError: a model is none, or is damaged.
     """
-    frontiers = [read_frontier(path / FRONTIER) for path in models if (path / FRONTIER).is_file()]
+    frontiers = [
+        read_frontier(path / FRONTIER_FILE) for path in models if (path / FRONTIER_FILE).is_file()
+    ]
     reported = [_model_of(path) for path in models]
     names = _names(reported)
     found, drawn = [], Images()
@@ -69,11 +72,13 @@ def make_report(
 
 def _model_of(path: Path) -> Path:
     """The model that stands for a path: of a frontier without one of its own, the smallest."""
-    if (path / "config.json").is_file() or not (path / FRONTIER).is_file():
+    if (path / "config.json").is_file() or not (path / FRONTIER_FILE).is_file():
         return path
     folders = [one for one in path.glob("density-*") if (one / "config.json").is_file()]
     if not folders:
-        raise CheckpointError(f"{path} holds a {FRONTIER} and no model; name a model beside it")
+        raise CheckpointError(
+            f"{path} holds a {FRONTIER_FILE} and no model; name a model beside it"
+        )
     return min(folders, key=lambda one: float(one.name.removeprefix("density-")))
 
 

@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fineprune.errors import CheckpointError
+from fineprune.report.frontier.records import VERSION
 from fineprune.report.machine import cpu_name
-from fineprune.report.records import Frontier, ModelReport, Point
+from fineprune.report.records import OURS, Frontier, ModelReport, Point
 from fineprune.wording import quoted
-
-FRONTIER = "frontier.json"
-"""What `fineprune frontier` leaves in a run's folder."""
-
-OURS = "fineprune"
-
-_VERSION = 1
 
 
 def read_frontier(file: Path) -> Frontier:
@@ -27,9 +21,9 @@ def read_frontier(file: Path) -> Frontier:
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if content["version"] != _VERSION:
+        if content["version"] != VERSION:
             raise CheckpointError(
-                f"{file} is of version {quoted(content['version'])}, and {_VERSION} was expected: "
+                f"{file} is of version {quoted(content['version'])}, and {VERSION} was expected: "
                 "upgrade fineprune, or run `fineprune frontier` again"
             )
         machine = content["machine"]

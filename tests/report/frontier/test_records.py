@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from fineprune.report.frontier.records import Frontier, Machine, Point
+from fineprune.report.frontier.records import FrontierRecord, Machine
+from fineprune.report.records import Point
 
 MACHINE = Machine("a CPU", 2, "avx2")
 
@@ -23,8 +24,10 @@ def point(engine: str, precision: str, score: float, milliseconds: float, **othe
     )  # fmt: skip
 
 
-def frontier(*points: Point) -> Frontier:
-    return Frontier("text-classification", "test", "accuracy", 100, MACHINE, points, {"x": "gone"})
+def frontier(*points: Point) -> FrontierRecord:
+    return FrontierRecord(
+        "text-classification", "test", "accuracy", 100, MACHINE, points, {"x": "gone"}
+    )
 
 
 FAST_RIVAL = point("openvino", "int8", 0.950, 3.0)

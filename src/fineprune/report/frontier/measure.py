@@ -16,8 +16,9 @@ from fineprune.errors import CheckpointError
 from fineprune.packing import read_packed
 from fineprune.report.accuracy import task_of, tokenizer_of
 from fineprune.report.frontier.models import Bits, PackedPoint, pack_exactly, packed_models
-from fineprune.report.frontier.records import Frontier, Machine, Point
+from fineprune.report.frontier.records import FrontierRecord, Machine
 from fineprune.report.machine import cpu_name
+from fineprune.report.records import Point
 from fineprune.report.rows import Rows
 from fineprune.report.speed.process import EngineProcess, EngineStoppedError, engine_process
 from fineprune.report.speed.race import why_missing
@@ -82,7 +83,7 @@ class _Contender:
 
 def measure_frontier(
     run: Path, dense: Path | None, settings: TaskSettings, search: Search, say: Say
-) -> Frontier:
+) -> FrontierRecord:
     """Measures all models of a run, and the dense model beside them.
 
     Args:
@@ -108,7 +109,7 @@ def measure_frontier(
             contenders += stage.dense(stack, dense, packed[0].file, settings)
         scored = stage.score(contenders)
         times = stage.times([one for one, _ in scored])
-    return Frontier(
+    return FrontierRecord(
         task=settings.kind,
         split=search.split,
         metric=task.metric,
