@@ -276,6 +276,7 @@ def test_finalized_folder_is_an_ordinary_one(
     assert fineprune("finalize", tmp_path / "run", tmp_path / "new" / "plain").code == 0
     assert names(tmp_path / "new") == {"plain"}
     assert names(tmp_path / "new" / "plain") == {
+        "README.md",
         "config.json",
         "metrics.json",
         "model.safetensors",
