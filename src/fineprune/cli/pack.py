@@ -10,7 +10,6 @@ from fineprune.cli.printing import note, print_json, print_table
 from fineprune.engine.config import Config
 from fineprune.engine.errors import UnsupportedModelError
 from fineprune.engine.support import class_to_run
-from fineprune.hub.card import write_card_of_packed
 from fineprune.packing import PackReport, pack_folder, read_packed
 from fineprune.packing import pack as pack_file
 
@@ -34,6 +33,9 @@ def pack(
 ) -> None:
     """Pack a finalized model into one small file."""
     if folder:
+        # Not before `main` has told the hub's library to show no bars of its own.
+        from fineprune.hub.card import write_card_of_packed
+
         name = file.resolve().name
         report = pack_folder(
             source,
