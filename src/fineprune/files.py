@@ -66,6 +66,18 @@ def place_of_file(path: Path) -> Path:
     return target
 
 
+def require_place(path: Path) -> None:
+    """Checks before long work that a file can stand at a path when it is done.
+
+    Raises:
+        FileTakenError: there is something at `path` that is no file.
+        WritingError: there is no folder to hold it.
+    """
+    folder = place_of_file(path).parent
+    if not folder.is_dir():
+        raise WritingError(f"{path} cannot be written: there is no folder {folder}; make it first")
+
+
 def is_taken(path: Path) -> bool:
     """Whether something would be lost by making a folder there: a file, or what a folder holds."""
     return path.exists() and (not path.is_dir() or any(path.iterdir()))

@@ -17,7 +17,7 @@ from fineprune.cli.options import (
 from fineprune.cli.printing import note, print_json, print_table
 from fineprune.errors import RecipeError
 from fineprune.extras import needs
-from fineprune.files import write_json
+from fineprune.files import require_place, write_json
 
 if TYPE_CHECKING:
     from fineprune.engine.native import Precision
@@ -44,6 +44,8 @@ def evaluate(
 
     No other split than the one that is scored is read. Precision and threads are the engine's.
     """
+    if predictions is not None:
+        require_place(predictions)  # before anything is scored
     if engine:
         result = _in_engine(model, recipe, overrides or (), split, precision, threads)
     elif precision != "float32" or threads is not None:

@@ -12,7 +12,7 @@ from fineprune.engine.native import PRECISIONS, Precision
 from fineprune.engine.threads import count_threads
 from fineprune.errors import FinepruneError
 from fineprune.extras import needs
-from fineprune.files import write_json
+from fineprune.files import require_place, write_json
 from fineprune.wording import listed
 
 if TYPE_CHECKING:
@@ -76,9 +76,11 @@ def frontier(
     before = dense or (Path(resolve_name(settings.teacher)) if settings.teacher else None)
     if before is None:
         note("no dense model: the recipe has no teacher; name one with --dense")
+    target = output or run / FRONTIER_FILE
+    require_place(target)  # before anything is measured
     with Console(stderr=True).status("") as status:
         found = measure_frontier(run, before, settings.task, search, status.update)
-    write_json(output or run / FRONTIER_FILE, found.record())
+    write_json(target, found.record())
     for name, reason in found.left_out.items():
         note(f"left out: {name}: {reason}")
     if json:

@@ -9,7 +9,7 @@ from rich.console import Console
 from fineprune.cli.options import JsonOption
 from fineprune.cli.printing import print_json
 from fineprune.extras import needs
-from fineprune.files import place_of_file, replacing
+from fineprune.files import replacing, require_place
 from fineprune.report.measure import make_report
 from fineprune.report.numbers import megabytes
 from fineprune.report.text import to_text
@@ -42,7 +42,7 @@ def report(
     if writes_page:
         with needs("report", "fineprune report"):
             from fineprune.report.page import render
-        place_of_file(output)  # before anything is measured
+        require_place(output)  # before anything is measured
     with Console(stderr=True).status("") as status:
         found, images = make_report(models, against=against, images=writes_page, say=status.update)
     if json:

@@ -12,6 +12,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from fineprune.packing import PackedModel, read_packed
 from fineprune.packing.places import FILENAME, packed_file
+from fineprune.packing.untrusted_yaml import load_untrusted
 
 CARD = "README.md"
 
@@ -133,7 +134,7 @@ def model_card(packed: PackedModel, name: str, size: int, *, folder: bool = Fals
     facts = Facts(
         name=name,
         config=packed.config,
-        recipe=_mapping(yaml.safe_load, packed.attachments.get(_RECIPE)),
+        recipe=_mapping(load_untrusted, packed.attachments.get(_RECIPE)),
         recorded=_mapping(json.loads, packed.attachments.get(_METRICS)),
         provenance=packed.provenance,
         size=size,
@@ -173,7 +174,7 @@ def write_card_of_plain(folder: Path, name: str, kept: int, prunable: int) -> No
     facts = Facts(
         name=name,
         config=_mapping(json.loads, _content(folder / _CONFIG)),
-        recipe=_mapping(yaml.safe_load, _content(folder / _RECIPE)),
+        recipe=_mapping(load_untrusted, _content(folder / _RECIPE)),
         recorded=_mapping(json.loads, _content(folder / _METRICS)),
         provenance={"kept": kept, "prunable": prunable},
         size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
@@ -283,7 +284,7 @@ def base_model(recipe: Mapping[str, Any]) -> str | None:
     """
     model = recipe.get("model")
     for _ in range(_LONGEST_CHAIN):
-        earlier = _mapping(yaml.safe_load, _content(Path(str(model)) / _RECIPE))
+        earlier = _mapping(load_untrusted, _content(Path(str(model)) / _RECIPE))
         if not earlier:
             break
         recipe, model = earlier, earlier.get("model")

@@ -50,8 +50,8 @@ def push(
     try:
         name = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         operations = [CommitOperationAdd(place, str(one)) for place, one in files.items()]
-        if CARD not in files and not api.file_exists(name, CARD, revision=revision):
-            card = model_card(packed, name, path.stat().st_size)
+        if not api.file_exists(name, CARD, revision=revision):
+            card = _card(Path(source), packed, path.stat().st_size, name)
             operations.append(CommitOperationAdd(CARD, card.encode()))
         commit = api.create_commit(
             name,
@@ -70,6 +70,17 @@ def push(
     return str(commit.commit_url)
 
 
+def _card(source: Path, packed: PackedModel, size: int, repository: str) -> str:
+    """The folder's own card if somebody wrote it; else one that calls the model as the hub does."""
+    is_folder = is_packed_folder(source)
+    file = source / CARD
+    if is_folder and file.is_file():
+        own = file.read_text("utf-8")
+        if own != model_card(packed, source.resolve().name, size, folder=True):
+            return own
+    return model_card(packed, repository, size, folder=is_folder)
+
+
 def _companions(folder: Path, packed: PackedModel, filename: str | None) -> dict[str, Path]:
     """What lies beside the packed file and belongs to the model, by path in the repository.
 
@@ -85,5 +96,5 @@ def _companions(folder: Path, packed: PackedModel, filename: str | None) -> dict
         )
     modules = {str(PurePosixPath(name).parent) for name in packed.attachments if "/" in name}
     weights = {f"{module}/{WEIGHTS}" for module in modules}
-    names = (CONFIG, CARD, *packed.attachments, *sorted(weights))
+    names = (CONFIG, *packed.attachments, *sorted(weights))
     return {name: folder / name for name in names if (folder / name).is_file()}

@@ -16,6 +16,8 @@ from fineprune.extras import needs
 from fineprune.packing import PackedModel, pack, read_packed
 from fineprune.packing.folder import read_source
 from fineprune.packing.modules import WEIGHTS
+from fineprune.packing.places import is_packed_folder, packed_file
+from fineprune.packing.untrusted_yaml import load_untrusted
 from fineprune.report.records import Kind
 
 _METRICS, _RECIPE, _LOG = "metrics.json", "recipe.yaml", "trainer_state.json"
@@ -65,7 +67,7 @@ class Opened:
 
 
 def open_model(path: Path, scratch: Path, *, bits: int = 8) -> Opened:
-    """Opens a run, a plain folder or a packed file.
+    """Opens a run, a plain folder, or a packed file or the folder of one.
 
     Args:
         path: of it.
@@ -75,11 +77,12 @@ def open_model(path: Path, scratch: Path, *, bits: int = 8) -> Opened:
     Raises:
         FinepruneError: it is none of these, or damaged.
     """
-    if path.is_file():
-        packed = read_packed(path)
+    if path.is_file() or is_packed_folder(path):
+        file = packed_file(path)
+        packed = read_packed(file)
         attached = packed.attachments
         return Opened(
-            path, "packed file", path, packed, None, attached,
+            path, "packed file", file, packed, None, attached,
             metrics=_json(attached.get(_METRICS)), recipe=_yaml(attached.get(_RECIPE)), log=[],
         )  # fmt: skip
     if not path.is_dir():
@@ -148,7 +151,7 @@ def _json(content: bytes | None) -> dict[str, Any]:
 
 def _yaml(content: bytes | None) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(content) if content else {}
-    except (yaml.YAMLError, RecursionError, UnicodeDecodeError):
+        found = load_untrusted(content) if content else {}
+    except (yaml.YAMLError, RecursionError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

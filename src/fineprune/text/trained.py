@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from fineprune.errors import UnsupportedModelError
+from fineprune.packing.untrusted_yaml import load_untrusted
 from fineprune.text.files import Files
 from fineprune.wording import quoted
 
@@ -64,7 +65,7 @@ def _task(files: Files) -> Mapping[str, Any]:
             f"{RECIPE} beside the model has {len(content):,} bytes; expected at most {_LARGEST:,}"
         )
     try:
-        recipe = yaml.safe_load(content.decode("utf-8"))
+        recipe = load_untrusted(content.decode("utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UnsupportedModelError(f"{RECIPE} beside the model is no YAML") from error
     task = recipe.get("task") if isinstance(recipe, dict) else None

@@ -154,7 +154,10 @@ def _of_delimited(source: TableSource) -> Layout:
     delimiter = {".csv": ",", ".tsv": "\t"}[source.suffix]
     with bytes_of(source) as stream:
         first = next((line for line in stream if line.strip()), b"")
-    fields = next(csv.reader([first.decode("utf-8-sig", "replace")], delimiter=delimiter), [])
+    try:
+        fields = next(csv.reader([first.decode("utf-8-sig", "replace")], delimiter=delimiter), [])
+    except csv.Error:  # of ends of lines that this is no line for, or of a field without end
+        return Layout(source)
     if fields and any(map(_is_no_name, fields)):
         why = "the first line looks like a row, not like a header"
         return Layout(replace(source, columns=_numbered(len(fields))), (why,))

@@ -50,13 +50,13 @@ class RecipeText:
 
     def _top(self) -> list[str]:
         return [
-            *(f"# {line}" for line in self.heading),
+            *map(_comment, self.heading),
             "#",
-            f"#   fineprune train {self.output} --output runs/{self.name}-dense",
-            f"#   fineprune evaluate runs/{self.name}-dense {self.output}",
+            _comment(f"  fineprune train {self.output} --output runs/{self.name}-dense"),
+            _comment(f"  fineprune evaluate runs/{self.name}-dense {self.output}"),
             "#",
             "# All keys with their defaults stand in docs/recipes.md.",
-            f"# {self.model_reason}",
+            _comment(self.model_reason),
             f"model: {_yaml(self.model)}",
         ]
 
@@ -65,7 +65,7 @@ class RecipeText:
         for name, section in (("task", self.task), ("training", self.training)):
             lines.append(f"{name}:")
             for line in section:
-                lines += [f"  # {reason}" for reason in line.reasons]
+                lines += [f"  {_comment(reason)}" for reason in line.reasons]
                 lines.append(f"  {line.key}: {_yaml(line.value)}")
         return lines
 
@@ -98,3 +98,8 @@ def _of_source(source: Source) -> Any:
         if value is not None
     }
     return said["path"] if said.keys() == {"path"} else said
+
+
+def _comment(text: str) -> str:
+    """A comment of one line, whatever names of columns and files are in it."""
+    return "# " + "".join(" " if one.isspace() else one for one in text)
