@@ -77,6 +77,7 @@ FRONTIER: dict[str, Any] = {
     "metric": "accuracy",
     "rows": 4500,
     "machine": {"cpu": "A <CPU> & more", "threads": 2, "instructions": "avx512"},
+    "in_words": ["5.0% kept reaches 0.9471: 3.0 times as fast as openvino int8 static."],
     "points": [
         {
             "engine": "fineprune",

@@ -164,10 +164,7 @@ def test_points_of_a_frontier(tmp_path: Path) -> None:
     assert [point.engine for point in frontier.points] == ["fineprune", "pytorch", "openvino"]
     assert frontier.points[0].bits == 8
     assert frontier.points[1].bits is None
-    assert (
-        "openvino (int8 static, dense) reaches 94.7% in 4.14 ms and 23.5 MB. With 5.0% kept, "
-        "fineprune reaches 94.7% in 1.38 ms and 6.5 MB: 3.0 times as fast, 3.6 times as small."
-    ) in report.models[0].words
+    assert FRONTIER["in_words"][0] in report.models[0].words
 
 
 def test_without_a_model_of_its_own_the_smallest_density_stands_for_a_frontier(
@@ -190,6 +187,7 @@ def test_without_a_model_of_its_own_the_smallest_density_stands_for_a_frontier(
         ({"points": [{}]}, "no 'engine'"),
         ({"points": 3}, "not iterable"),
         ({"rows": "many"}, "invalid literal"),
+        ({"rows": math.inf}, "cannot convert float infinity"),
         ({"machine": None}, "not subscriptable"),
         ({"points": [{**FRONTIER["points"][0], "milliseconds": math.nan}]}, "no measurement"),
     ],
@@ -303,7 +301,6 @@ def test_a_pixel_is_as_bright_as_its_block_is_dense() -> None:
     mask[4, 0] = True  # half of one at the edge, which has one row
     image = image_of("matrix", mask, 2)
     assert image.shades.tolist() == [[15, 4], [0, 0], [8, 0]]
-    assert image.full == pytest.approx(1.0, abs=0.02)
     assert image_of("empty", np.zeros((4, 4), bool), 2).shades.tolist() == [[0, 0], [0, 0]]
 
 

@@ -73,9 +73,7 @@ def frontier(
         threads=count_threads(threads),
         rounds=rounds,
     )
-    before = dense or (Path(resolve_name(settings.teacher)) if settings.teacher else None)
-    if before is None:
-        note("no dense model: the recipe has no teacher; name one with --dense")
+    before = dense or _teacher(resolve_name(settings.teacher) if settings.teacher else None)
     target = output or run / FRONTIER_FILE
     require_place(target)  # before anything is measured
     with Console(stderr=True).status("") as status:
@@ -87,6 +85,15 @@ def frontier(
         print_json(found.record())
     else:
         _print(found)
+
+
+def _teacher(name: str | None) -> Path | None:
+    """The recipe's teacher, if it lies on this machine."""
+    if name is not None and Path(name).exists():
+        return Path(name)
+    why = "the recipe has no teacher" if name is None else f"the teacher {name} is not on disk"
+    note(f"no dense model: {why}; name one with --dense")
+    return None
 
 
 def _engines(against: str | None) -> list[str]:
@@ -102,7 +109,7 @@ def _engines(against: str | None) -> list[str]:
                 f"--against {name!r}: expected one of {listed(DENSE_ENGINES)}, or several of them "
                 "with commas"
             )
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _precisions(text: str) -> list[Precision]:
@@ -110,7 +117,7 @@ def _precisions(text: str) -> list[Precision]:
     found = [one for name in names for one in PRECISIONS if one == name]
     if len(found) != len(names):
         raise FinepruneError(f"--precision {text!r}: expected some of {listed(PRECISIONS)}")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _bits(text: str) -> "list[Bits]":
@@ -123,7 +130,7 @@ def _bits(text: str) -> "list[Bits]":
                 f"--bits {text!r}: expected numbers such as 8,4 or 4/3 (layers/embeddings)"
             )
         found.append((int(numbers[0]), int(numbers[1])))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _print(found: "FrontierRecord") -> None:

@@ -77,7 +77,7 @@ def task_of(
     packed = read_packed(file, tensors=())  # the engine reads the others
     labels = _labels(packed)
     task = load_task(task_settings, only=split, labels=named_classes(labels))
-    _require_head(packed, task.head, labels, file)
+    require_head(file, task.head, str(file))
     return task, task.evaluation_sets(tokenizer_of(file), split)
 
 
@@ -102,15 +102,27 @@ def _labels(packed: PackedModel) -> dict[int, str]:
     return {int(place): str(name) for place, name in places.items() if str(place).isdecimal()}
 
 
-def _require_head(packed: PackedModel, head: Head, labels: dict[int, str], file: Path) -> None:
+def require_head(file: Path, head: Head, called: str) -> None:
+    """Checks that a packed file holds a model of a task, with its labels in their order.
+
+    Args:
+        file: packed.
+        head: that the task needs.
+        called: what the model is called in messages.
+
+    Raises:
+        CheckpointError: it does not.
+    """
+    packed = read_packed(file, tensors=())
+    labels = _labels(packed)
     name = Config(packed.config).class_name()
     if not name.endswith(_CLASSES[head.auto_model]):
         raise CheckpointError(
-            f"{file} holds a {name}, and the task needs one that {head.auto_model} loads"
+            f"{called} holds a {name}, and the task needs one that {head.auto_model} loads"
         )
     names = head.config.get("id2label")
     if names is not None and labels:
-        require_same_labels(names, labels, f"the model {str(file)!r}")
+        require_same_labels(names, labels, f"the model {called!r}")
 
 
 def _require_outputs(logits: Logits, head: Head, file: Path) -> None:

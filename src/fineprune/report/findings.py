@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from fineprune.report.numbers import megabytes, metric, millions, milliseconds, percent, times
-from fineprune.report.records import OURS, Duration, Frontier, ModelReport, PartBytes, Point
+from fineprune.report.records import Duration, Frontier, ModelReport, PartBytes
 from fineprune.report.storage import EMBEDDINGS, ENCODER
 
 _MOST = 0.5  # of something: it dominates
@@ -25,7 +25,7 @@ def in_words(
     return (
         *_of_size(model),
         *_of_accuracy(model, dense),
-        *_of_rivals(frontiers),
+        *(line for frontier in frontiers for line in frontier.words),
         *_of_bytes(model),
         *(_of_time(model.duration, dense) if model.duration else _of_no_time(model)),
         *_of_structure(model),
@@ -51,39 +51,6 @@ def _of_accuracy(model: ModelReport, dense: ModelReport | None) -> Iterator[str]
             f"Its {name} was {metric(name, ours)} when it was trained; that of the dense model was "
             f"{metric(name, theirs)}."
         )
-
-
-def _of_rivals(frontiers: Sequence[Frontier]) -> Iterator[str]:
-    """What the fastest other engine in int8 comes to, beside ours of at least its accuracy."""
-    for frontier in frontiers:
-        ours = [one for one in _timed(frontier) if one.engine == OURS and one.density < 1.0]
-        rivals = [one for one in _timed(frontier) if one.engine != OURS and "int8" in one.precision]
-        if not ours or not rivals:
-            continue
-        rival = min(rivals, key=lambda one: one.milliseconds or 0.0)
-        name = frontier.metric
-        as_good = [one for one in ours if one.metrics[name] >= rival.metrics[name]]
-        said = (
-            f"{rival.engine} ({rival.precision}, dense) reaches {metric(name, rival.metrics[name])}"
-        )
-        if not as_good:
-            best = max(ours, key=lambda one: one.metrics[name])
-            yield f"{said}; the best pruned model {metric(name, best.metrics[name])}."
-            continue
-        one = min(as_good, key=lambda point: point.milliseconds or 0.0)
-        assert one.milliseconds
-        assert rival.milliseconds
-        yield (
-            f"{said} in {milliseconds(rival.milliseconds)} and {megabytes(rival.bytes)}. With "
-            f"{percent(one.density)} kept, fineprune reaches {metric(name, one.metrics[name])} in "
-            f"{milliseconds(one.milliseconds)} and {megabytes(one.bytes)}: "
-            f"{times(rival.milliseconds / one.milliseconds)} times as fast, "
-            f"{times(rival.bytes / one.bytes)} times as small."
-        )
-
-
-def _timed(frontier: Frontier) -> list[Point]:
-    return [one for one in frontier.points if one.milliseconds and frontier.metric in one.metrics]
 
 
 def _of_bytes(model: ModelReport) -> Iterator[str]:

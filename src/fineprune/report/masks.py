@@ -26,13 +26,11 @@ class MaskImage:
     Attributes:
         name: of the matrix.
         block: side of the square of weights that is a pixel.
-        full: share of kept weights from which on a pixel is brightest.
         shades: of each pixel, of shape `(rows, columns)`: 0 where nothing is kept, to 15.
     """
 
     name: str
     block: int
-    full: float
     shades: NDArray[np.uint8]
 
 
@@ -58,7 +56,7 @@ def image_of(name: str, mask: Mask, block: int) -> MaskImage:
     some = shares[shares > 0]
     full = float(np.quantile(some, 0.99)) if some.size else 1.0
     shades = np.ceil(np.minimum(shares / full, 1.0) * (_SHADES - 1))
-    return MaskImage(name, block, full, shades.astype(np.uint8))
+    return MaskImage(name, block, shades.astype(np.uint8))
 
 
 def _shares(mask: Mask, block: int) -> NDArray[np.float64]:

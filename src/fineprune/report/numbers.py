@@ -56,15 +56,6 @@ def times(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
 
 
-def points(difference: float) -> str:
-    """A difference of shares, in points of a percent.
-
-    >>> points(0.0137)
-    '1.4 points'
-    """
-    return f"{100 * difference:.1f} points"
-
-
 def metric(name: str, value: float) -> str:
     """A task's metric: shares of one in percent, other numbers as they are.
 

@@ -12,6 +12,8 @@ from fineprune.report.machine import cpu_name
 from fineprune.report.records import OURS, Frontier, ModelReport, Point
 from fineprune.wording import quoted
 
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
 
 def read_frontier(file: Path) -> Frontier:
     """Reads what `fineprune frontier` wrote.
@@ -37,8 +39,9 @@ def read_frontier(file: Path) -> Frontier:
             threads=int(machine["threads"]),
             instructions=str(machine["instructions"]),
             points=[_point(one) for one in content["points"]],
+            words=[str(line) for line in content["in_words"]],
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _DAMAGED as error:
         said = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise CheckpointError(
             f"{file} is not as `fineprune frontier` writes it ({said}); run it again"

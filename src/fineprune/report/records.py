@@ -236,6 +236,7 @@ class Frontier:
         threads: that were used.
         instructions: of the kernels.
         points: all of them.
+        words: what they say, in sentences.
     """
 
     source: str
@@ -247,6 +248,7 @@ class Frontier:
     threads: int
     instructions: str
     points: Sequence[Point]
+    words: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from fineprune.errors import CheckpointError
 from fineprune.extras import needs
@@ -111,8 +111,11 @@ def open_model(path: Path, scratch: Path, *, bits: int = 8) -> Opened:
 def _is_masked(weights: Path) -> bool:
     if not weights.is_file():
         return False
-    with safe_open(weights, framework="numpy") as file:
-        return any(".parametrizations." in name for name in file.keys())  # noqa: SIM118
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            return any(".parametrizations." in name for name in file.keys())  # noqa: SIM118
+    except SafetensorError as error:
+        raise CheckpointError(f"{weights} is no safetensors file: {error}") from error
 
 
 def _finalized(path: Path, target: Path) -> Path:

@@ -141,7 +141,7 @@ class FinePruningMixin(_Base):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`; asks the teacher first, where what it says is not known yet."""
         if self._rounding is not None:
-            require_roundable(cast(nn.Module, self.model))
+            require_roundable(cast(nn.Module, self.model), fsdp=self.is_fsdp_enabled)
         if self.teacher is not None and self._taught is None and is_fixed(self.train_dataset):
             self._taught = self._ask(self.teacher)
             self.train_dataset = with_rows(cast(Any, self.train_dataset))

@@ -92,6 +92,12 @@ class RoundingCallback(TrainerCallback):
         self._frozen: dict[nn.Parameter, Tensor] = {}
 
     @override
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        require_roundable(kwargs["model"])
+
+    @override
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
@@ -154,8 +160,12 @@ def _weights(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Tensor | Non
             yield f"{layer}.weight", parameter, None if mask is None else mask.kept
 
 
-def require_roundable(model: nn.Module) -> None:
+def require_roundable(model: nn.Module, *, fsdp: bool = False) -> None:
     """Checks that a model's weights can be rounded while it trains.
+
+    Args:
+        model: with its masks.
+        fsdp: whether a trainer is going to share the weights out over its processes.
 
     Raises:
         TrainingError: a method scales weights, so that packing would round others; or several
@@ -168,5 +178,5 @@ def require_roundable(model: nn.Module) -> None:
                 f"quantize: {mask.method.name} multiplies what it keeps by gates, and packing "
                 "would round the products; choose a method that keeps weights as they are"
             )
-    if any(isinstance(parameter, DTensor) for parameter in model.parameters()):
+    if fsdp or any(isinstance(parameter, DTensor) for parameter in model.parameters()):
         raise TrainingError("quantize: not with weights that are sharded over processes")

@@ -1,6 +1,7 @@
 """A run's models and the dense one, measured."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def test_a_masked_model_and_no_dense_one(
 
 
 class Broken(Rival):
-    """Cannot be prepared, or cannot run."""
+    """Cannot be prepared."""
 
     packages: tuple[str, ...] = ()
     runs_with: tuple[str, ...] = ()
@@ -156,9 +157,55 @@ def test_an_engine_that_fails_is_left_out(
     assert one_object(found.out)["left_out"] == {"openvino": why}
 
 
+class Stops(Broken):
+    """Can be prepared, and its process knows no such engine."""
+
+    def prepare(self, subject: Subject) -> Path:
+        return subject.packed
+
+
+def test_an_engine_that_stops_is_left_out(
+    finished: Path,
+    workspace: Workspace,
+    tmp_path: Path,
+    fineprune: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rivals: Mapping[str, Rival] = {**RIVALS, "openvino-gone": Stops()}
+    monkeypatch.setattr(measure, "RIVALS", rivals)
+    monkeypatch.setattr(measure, "DENSE_ENGINES", ("openvino-gone",))
+    monkeypatch.setattr(measure, "why_missing", lambda name, pythons: "")
+    found = fineprune(
+        "frontier", finished, write(recipe(workspace), tmp_path), "--bits", "8,8", "--precision",
+        "float32,float32", "--against", "openvino-gone,openvino-gone", "--rounds", 1,
+        "--threads", 1, "--json", "--output", tmp_path / "found.json",
+    )  # fmt: skip
+    assert found.code == 0
+    record = one_object(found.out)
+    assert record["left_out"].keys() == {"openvino-gone"}
+    assert len(record["points"]) == len(DENSITIES), "what is named twice is measured once"
+
+
+def test_several_sets_are_compared_by_the_first(
+    finished: Path, workspace: Workspace, tmp_path: Path, fineprune: Command
+) -> None:
+    path = workspace.task("classification")["validation"]
+    values = recipe(workspace, task__validation={"one": path, "two": [path, path]})
+    found = fineprune(
+        "frontier", finished / "density-0.2", write(values, tmp_path), "--bits", 8, "--precision",
+        "float32", "--against", "", "--rounds", 1, "--threads", 1,
+        "--output", tmp_path / "found.json",
+    )  # fmt: skip
+    assert found.code == 0
+    record = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert record["metric"] == "one_accuracy"
+    assert record["points"][0]["metrics"].keys() >= {"one_accuracy", "two_accuracy"}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (("--output", "no/such/folder/f.json"), "there is no folder"),
         (("--bits", "eight"), "--bits 'eight': expected numbers such as 8,4 or 4/3"),
         (("--bits", "9"), "bits"),
         (("--precision", "int4"), "--precision 'int4': expected some of 'float32'"),
@@ -177,7 +224,7 @@ def test_wrong_options(
 ) -> None:
     file = write(recipe(workspace), tmp_path)
     output = tmp_path / "frontier.json"
-    arguments = ("frontier", finished, file, "--output", output, *options)
+    arguments = ("frontier", finished, file, "--output", output, "--against", "torch", *options)
     assert_one_line(fineprune, *arguments, said=said)
     assert not output.exists()
 
@@ -201,3 +248,31 @@ def test_a_dense_model_with_another_tokenizer(
     file = write(recipe(workspace), tmp_path)
     arguments = ("frontier", finished, file, "--dense", other, "--against", "torch")
     assert_one_line(fineprune, *arguments, said="has another tokenizer than the pruned one")
+
+
+def test_the_dense_model_has_the_labels_of_the_task(
+    finished: Path, workspace: Workspace, tmp_path: Path, fineprune: Command
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(workspace.teacher(), other)
+    config = json.loads((other / "config.json").read_text("utf-8"))
+    config["id2label"] = {"0": "third", "1": "second", "2": "first"}
+    config["label2id"] = {name: int(place) for place, name in config["id2label"].items()}
+    (other / "config.json").write_text(json.dumps(config), "utf-8")
+    file = write(recipe(workspace), tmp_path)
+    arguments = ("frontier", finished, file, "--dense", other, "--against", "torch")
+    assert_one_line(fineprune, *arguments, "--output", tmp_path / "f.json", said="order")
+
+
+def test_a_run_of_densities_is_no_dense_model_by_them(
+    finished: Path, workspace: Workspace, tmp_path: Path, fineprune: Command
+) -> None:
+    # It stands for its own model, whatever folders lie in it.
+    file = write(recipe(workspace), tmp_path)
+    found = fineprune(
+        "frontier", finished / "density-0.5", file, "--dense", finished, "--bits", 8,
+        "--precision", "float32", "--against", "torch", "--rounds", 1, "--threads", 1, "--json",
+        "--output", tmp_path / "f.json",
+    )  # fmt: skip
+    assert found.code == 0
+    assert len(one_object(found.out)["points"]) == 2

@@ -3,18 +3,19 @@
 import io
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from fineprune.engine.native import Precision, choose_instruction_set
 from fineprune.errors import CheckpointError
 from fineprune.packing import read_packed
-from fineprune.report.accuracy import task_of, tokenizer_of
+from fineprune.report.accuracy import require_head, task_of, tokenizer_of
 from fineprune.report.frontier.models import Bits, PackedPoint, pack_exactly, packed_models
 from fineprune.report.frontier.records import FrontierRecord, Machine
 from fineprune.report.machine import cpu_name
@@ -24,7 +25,15 @@ from fineprune.report.speed.process import EngineProcess, EngineStoppedError, en
 from fineprune.report.speed.race import why_missing
 from fineprune.report.speed.rivals import RIVALS
 from fineprune.report.speed.subject import Subject
-from fineprune.tasks.base import EvaluationSet, Logits, Metrics, Split, score_sets
+from fineprune.tasks.base import (
+    EvaluationSet,
+    Logits,
+    Metrics,
+    Split,
+    Task,
+    metric_name,
+    score_sets,
+)
 from fineprune.tasks.registry import TaskSettings, load_task
 from fineprune.text.settings import TOKENIZER
 
@@ -72,6 +81,7 @@ class Search:
 class _Contender:
     """A model in an engine: what it is, and the process it runs in."""
 
+    engine: str
     name: str
     precision: str
     density: float
@@ -101,7 +111,7 @@ def measure_frontier(
         say("packing")
         packed = list(packed_models(run, search.bits, scratch))
         task, sets = task_of(packed[0].file, settings, search.split)
-        stage = _Stage(sets, search, scratch, say)
+        stage = _Stage(task, sets, search, scratch, say)
         contenders = [
             stage.ours(stack, one, precision) for one in packed for precision in search.precisions
         ]
@@ -109,15 +119,14 @@ def measure_frontier(
             contenders += stage.dense(stack, dense, packed[0].file, settings)
         scored = stage.score(contenders)
         times = stage.times([one for one, _ in scored])
+        timed = [(*pair, both) for pair, both in zip(scored, times, strict=True) if all(both)]
     return FrontierRecord(
         task=settings.kind,
         split=search.split,
-        metric=task.metric,
+        metric=metric_name(sets[0], task.metric),
         rows=sum(one.examples for one in sets),
         machine=Machine(cpu_name(), search.threads, choose_instruction_set()),
-        points=[
-            _point(one, metrics, both) for (one, metrics), both in zip(scored, times, strict=True)
-        ],
+        points=[_point(one, metrics, both) for one, metrics, both in timed],
         left_out=stage.left_out,
     )
 
@@ -141,6 +150,7 @@ class _Stage:
     """Starts engines, and has them answer a task's texts.
 
     Args:
+        task: with the sets.
         sets: to score.
         search: what is measured.
         scratch: a folder for what engines take and say.
@@ -148,8 +158,14 @@ class _Stage:
     """
 
     def __init__(
-        self, sets: Sequence[EvaluationSet], search: Search, scratch: Path, say: Say
+        self,
+        task: Task,
+        sets: Sequence[EvaluationSet],
+        search: Search,
+        scratch: Path,
+        say: Say,
     ) -> None:
+        self._task = task
         self.left_out: dict[str, str] = {}
         self._sets = sets
         self._search = search
@@ -179,7 +195,7 @@ class _Stage:
         process = self._start(stack, name, packed.file.resolve(), folder)
         size = packed.file.stat().st_size
         return _Contender(
-            "fineprune", precision, packed.density, packed.bits, size, process, folder
+            name, "fineprune", precision, packed.density, packed.bits, size, process, folder
         )
 
     def dense(
@@ -189,6 +205,7 @@ class _Stage:
         file = self._scratch / "dense.safetensors"
         self._say("reading the dense model")
         pack_exactly(model, file)
+        require_head(file, self._task.head, str(model))
         tokenizer = _same_tokenizer(file, like)
         calibration = self._calibration(like, settings)
         subject = Subject(
@@ -201,10 +218,12 @@ class _Stage:
             if artifact is not None:
                 folder = self._folder(name)
                 process = self._start(stack, name, artifact, folder)
-                engine, _, precision = name.partition("-")
+                brand, _, precision = name.partition("-")
                 size = _stored_bytes(artifact) + tokenizer
                 found.append(
-                    _Contender(engine, precision or "float32", 1.0, None, size, process, folder)
+                    _Contender(
+                        name, brand, precision or "float32", 1.0, None, size, process, folder
+                    )
                 )
         return found
 
@@ -246,9 +265,7 @@ class _Stage:
             try:
                 logits = [self._outputs(one, file) for file in self._files]
             except EngineStoppedError as error:
-                if one.bits is not None:
-                    raise
-                self.left_out[f"{one.name}-{one.precision}"] = str(error)
+                self._leave_out(one, error)
             else:
                 found.append((one, score_sets(self._sets, logits)))
         return found
@@ -260,23 +277,43 @@ class _Stage:
             return tuple(content[name] for name in content.files)
 
     def times(self, contenders: Sequence[_Contender]) -> list[tuple[float, float]]:
-        """Seconds a text, alone and in batches: medians over rounds, in which all take turns."""
+        """Seconds a text, alone and in batches: medians over rounds, in which all take turns.
+
+        Zeros stand for an engine that stopped.
+        """
         found: list[tuple[list[float], list[float]]] = [([], []) for _ in contenders]
         for number in range(self._search.rounds + 1):
             for one, mine in zip(contenders, found, strict=True):
                 self._say(f"timing {one.name}: round {number} of {self._search.rounds}")
                 for seconds, (batch, (file, rows)) in zip(mine, self._timed.items(), strict=True):
                     time.sleep(_PAUSE_SECONDS)
-                    said = one.process.ask({"rows": str(file), "batch": batch})
+                    taken = self._seconds(one, {"rows": str(file), "batch": batch})
                     if number:  # the first is warm-up
-                        seconds.append(said["seconds"] / rows)
+                        seconds.append(taken / rows)
         return [(statistics.median(alone), statistics.median(batched)) for alone, batched in found]
+
+    def _seconds(self, one: _Contender, request: Mapping[str, Any]) -> float:
+        """How long a request takes; no number of an engine that has stopped."""
+        if one.engine in self.left_out:
+            return 0.0
+        try:
+            seconds: float = one.process.ask(request)["seconds"]
+        except EngineStoppedError as error:
+            self._leave_out(one, error)
+            return 0.0
+        return seconds
+
+    def _leave_out(self, one: _Contender, error: EngineStoppedError) -> None:
+        """Goes on without an engine that stopped, unless it is ours."""
+        if one.bits is not None:
+            raise error
+        self.left_out[one.engine] = str(error)
 
 
 def _same_tokenizer(file: Path, other: Path) -> int:
     """Bytes of a packed file's tokenizer, if it is that of another one as well."""
-    mine, its = (read_packed(one, tensors=()).attachments[TOKENIZER] for one in (file, other))
-    if mine != its:
+    mine, its = (read_packed(one, tensors=()).attachments.get(TOKENIZER) for one in (file, other))
+    if mine is None or mine != its:
         raise CheckpointError(
             "the dense model has another tokenizer than the pruned one: name the model that was "
             "pruned with --dense"

@@ -60,7 +60,7 @@ def pack_exactly(model: Path, file: Path) -> None:
         CheckpointError: `model` holds none.
     """
     with model_folder(model) as folder:
-        [plain] = plain_folders(folder, file.with_suffix(".plain"))
+        plain = _plain(folder, file.with_suffix(".plain"))
         pack(plain, file, bits=32, embedding_bits=32)
 
 
@@ -77,11 +77,15 @@ def plain_folders(run: Path, scratch: Path) -> list[Path]:
     left = [one for one in run.glob("density-*") if _DENSITY_FOLDER.fullmatch(one.name)]
     if left:
         return sorted(left, key=lambda one: -float(one.name.removeprefix("density-")))
+    return [_plain(run, scratch)]
+
+
+def _plain(run: Path, scratch: Path) -> Path:
     if not (run / "config.json").is_file():
         raise CheckpointError(
             f"{run} holds no model; name a run that `fineprune train` has ended, or a plain folder"
         )
     if not has_masks(load_model(run)):
-        return [run]
+        return run
     finalize_folder(run, scratch)
-    return [scratch]
+    return scratch

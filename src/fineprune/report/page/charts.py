@@ -34,7 +34,7 @@ def frontier_chart(frontier: Frontier, name: str) -> str:
                 axes.plot(
                     [pair[0] for pair in pairs],
                     [pair[1] for pair in pairs],
-                    MARKERS[place % len(MARKERS)] + ("-" if is_line else ""),
+                    _marker(place) + ("-" if is_line else ""),
                     color=SERIES[place % len(SERIES)],
                     label=label,
                 )
@@ -155,6 +155,11 @@ def _stack(
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(unit)
     axes.figure.legend(loc="outside upper center", ncols=len(labels))
+
+
+def _marker(place: int) -> str:
+    """Another one where colours begin anew."""
+    return MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
 
 
 def _group(point: Point) -> str:
