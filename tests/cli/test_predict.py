@@ -151,6 +151,14 @@ def test_tokens_and_embeddings(fineprune: Command, tmp_path: Path) -> None:
     assert "24 numbers" in fineprune("predict", embeddings, "w1").out
 
 
+@pytest.mark.parametrize("more", ["--column", "--pair-column", "--quoting"])
+def test_columns_are_of_files(more: str, fineprune: Command, tmp_path: Path) -> None:
+    value = "none" if more == "--quoting" else "text"
+    said = "--column, --pair-column and --quoting are for --input"
+    for texts in ((), ("w1",)):
+        assert_one_line(fineprune, "predict", "nowhere", *texts, more, value, said=said)
+
+
 def test_what_is_wrong(fineprune: Command, tmp_path: Path) -> None:
     file = packed(tmp_path, "sequence")
     assert_one_line(fineprune, "predict", "nowhere", "w1", said="nowhere")

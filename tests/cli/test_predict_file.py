@@ -268,6 +268,8 @@ def test_what_is_wrong(fineprune: Command, packed: Path, tmp_path: Path) -> None
         ((*common, "--pair-column", "txt"), "has no column 'txt', only 'text'"),
         ((*common, "--option", "prompt_name=query"), "where this model knows"),
         ((*common, "--quoting", "minimal"), "quoting is for .csv and .tsv files"),
+        ((*common, "--option", "multi_label=true"), "'multi_label' cannot be given for a file"),
+        ((*common, "--pair-column", "text", "--context", "w1"), "give one of them"),
         (common[:4], "both of --input and --output"),
         ((*common, "w1"), "expected texts, or both"),
     ):
@@ -276,6 +278,37 @@ def test_what_is_wrong(fineprune: Command, packed: Path, tmp_path: Path) -> None
     (tmp_path / "folder.jsonl").mkdir()
     arguments = (*common[:4], "--output", tmp_path / "folder.jsonl")
     assert_one_line(fineprune, *arguments, said="is a folder")
+
+
+def test_an_option_that_is_no_number(fineprune: Command, tmp_path: Path) -> None:
+    make_tokenizer().save_pretrained(tmp_path / "model")
+    file = save_packed(build("bert", "none"), tmp_path / "model", "none").file
+    write_texts(tmp_path / "texts.jsonl", words(3))
+    more = "--option", "truncate_dim=abc"
+    common = "--input", tmp_path / "texts.jsonl", "--output", tmp_path / "a.jsonl"
+    assert_one_line(fineprune, "predict", file, *common, *more, said="truncate_dim is 'abc'")
+
+
+def test_names_that_are_no_text(fineprune: Command, packed: Path, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("names of files are UTF-8 here")
+    model = folder / os.fsdecode(b"model-\xfe")
+    model.write_bytes(packed.read_bytes())
+    source = write_texts(folder / "texts.jsonl", words(ROWS))
+    more = "--context", "w1 \udcff", "--output", tmp_path / "a.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        stop = Stop(2, KeyboardInterrupt)
+        patch.setattr(Parts, "add", lambda *arguments: stop(*arguments))
+        assert fineprune("predict", model, "--input", source, *more).code == 130
+    run = json.loads((tmp_path / "a.jsonl.parts" / "run.json").read_bytes())["run"]
+    assert run["input"] == ascii(str(source))
+    assert run["context"] == "w1 \ufffd"
+    found = fineprune("predict", model, "--input", source, *more, "--json")
+    assert (found.code, one_object(found.out)["rows_before"]) == (0, 14)
+    assert len(answers_in(tmp_path / "a.jsonl")) == ROWS
 
 
 def test_an_output_is_replaced(fineprune: Command, packed: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """An engine's answers as columns: those that the engine itself gives, and none for broken rows."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from fineprune import Engine
 from fineprune.corpus.answers import Answerer
 from fineprune.corpus.columns import Columns
+from fineprune.corpus.json_lines import JsonLinesWriter
 from fineprune.corpus.parquet import arrow_schema, arrow_table
 from fineprune.corpus.rows import Row
 from fineprune.engine.errors import InputError
+from fineprune.engine.tasks.cuts import counting_cuts
 from tests.corpus.conftest import MakeModel
 
 TEXTS = ["w1 w2", "", "w3 w4 w5 w6 w7", "w8"]
@@ -125,11 +128,57 @@ def test_what_cannot_be_answered_stands_alone(
     assert found[3] == {"label": None, "score": None, "error": "the text 'w8' is refused"}
 
 
+def cut(answerer: Answerer, rows: list[Row]) -> int:
+    with counting_cuts() as cuts:
+        answerer(rows)
+    return cuts.number
+
+
 def test_texts_that_are_cut(model: MakeModel) -> None:
     rows = asked("w1 " * 30, "w1 " * 31, "w1 " * 3)
-    assert Answerer(Engine(model(**NAMES))).count_cut(rows) == 1
-    assert Answerer(Engine(model("none"))).count_cut(rows) == 1
-    assert Answerer(Engine(model("token"))).count_cut(rows) == 0  # by windows
+    assert cut(Answerer(Engine(model(**NAMES))), rows) == 1
+    assert cut(Answerer(Engine(model(num_labels=1))), rows) == 1
+    assert cut(Answerer(Engine(model("none"))), rows) == 1
+    assert cut(Answerer(Engine(model("none")), options={"prompt": "w2 "}), rows) == 2
+    assert cut(Answerer(Engine(model("token"))), rows) == 0  # by windows
+    assert cut(Answerer(Engine(model("question")), context="w1 w2"), rows) == 0
+
+
+def test_texts_are_counted_once_where_a_call_is_repeated(
+    model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answerer = Answerer(Engine(model(**NAMES)))
+    task = answerer._form._task  # type: ignore[attr-defined]
+
+    def refusing(texts: list[str], **options: Any) -> Any:
+        said = task(texts, **options)
+        if "w8" in texts:
+            raise InputError("the text 'w8' is refused")
+        return said
+
+    monkeypatch.setattr(answerer._form, "_task", refusing)
+    rows = [Row(n, (text,)) for n, text in enumerate(["w1 " * 40, "w2", "w8", "w3 " * 40], 1)]
+    assert cut(answerer, rows) == 2
+
+
+@pytest.mark.parametrize("given", [{"top_k": 2}, {"top_k": 2, "max_answer_len": 1}])
+def test_windows_of_questions(given: dict[str, Any], model: MakeModel) -> None:
+    engine = Engine(model("question"))
+    options = {**given, "doc_stride": 2, "max_seq_len": 12, "max_question_len": 3}
+    found = Answerer(engine, context="w5 w6 " * 20, options=options)(asked("w1", "w2"))
+    expected = engine(["w1", "w2"], "w5 w6 " * 20, **options)
+    assert [one["answers"] for one in found[:2]] == expected
+
+
+def test_strides_and_functions(model: MakeModel) -> None:
+    tokens, classes = Engine(model("token")), Engine(model(**NAMES))
+    found = Answerer(tokens, options={"stride": 3})([Row(1, ("w1 " * 50,))])
+    assert found[0]["entities"] == tokens("w1 " * 50, stride=3)
+    found = Answerer(classes, options={"function_to_apply": "none"})([Row(1, ("w1",))])
+    assert found[0]["score"] == classes("w1", function_to_apply="none")["score"]
+    one = Engine(model(num_labels=1))
+    found = Answerer(one, options={"function_to_apply": "none"})([Row(1, ("w1",))])
+    assert found[0]["score"] == one("w1", function_to_apply="none")["score"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +187,16 @@ def test_texts_that_are_cut(model: MakeModel) -> None:
         ("question", {}, "by a second column"),
         ("none", {"pairs": True}, "embeds single texts"),
         ("token", {"context": "w1"}, "in single texts"),
-        ("sequence", {"options": {"prompt_name": "query"}}, "no 'prompt_name'; it has 'top_k'"),
+        ("sequence", {"options": {"prompt_name": "query"}}, "no 'prompt_name'; it has 'top_k', "),
+        ("sequence", {"options": {"candidate_labels": "w1"}}, "'candidate_labels' cannot be given"),
+        ("sequence", {"options": {"function_to_apply": "odd"}}, "function_to_apply is 'odd'"),
+        ("sequence", {"pairs": True, "context": "w1"}, "give one of them"),
+        ("question", {"pairs": True, "context": "w1"}, "give one of them"),
+        ("question", {"context": 5}, "5 is no text"),
+        ("question", {"context": "w1", "options": {"max_seq_len": 1000}}, "the model takes"),
+        ("none", {"options": {"batch_size": 3}}, "'batch_size' cannot be given"),
+        ("none", {"options": {"truncate_dim": "abc"}}, "truncate_dim is 'abc'"),
+        ("token", {"options": {"stride": 1000}}, "stride is 1000; expected a whole number"),
         ("none", {"options": {"prompt_name": "nobody"}}, "no prompt 'nobody'"),
         ("none", {"options": {"truncate_dim": 0}}, "truncate_dim is 0"),
         ("token", {"options": {"aggregation_strategy": "odd"}}, "'odd'"),
@@ -149,3 +207,19 @@ def test_what_a_model_does_not_take(
 ) -> None:
     with pytest.raises(InputError, match=said):
         Answerer(Engine(model(head)), **arguments)
+
+
+def test_one_class_has_no_others(model: MakeModel) -> None:
+    with pytest.raises(InputError, match="leave out top_k"):
+        Answerer(Engine(model(num_labels=1)), options={"top_k": 2})
+
+
+def test_numbers_that_json_does_not_have(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    vector = np.array([1, np.nan, -np.inf], np.float32)
+    said = {"row": 1, "score": float("nan"), "all": [{"score": float("inf")}], "vector": vector}
+    JsonLinesWriter().write(path, [said, {"row": 2, "score": 0.5}])
+    assert path.read_text() == (
+        '{"row": 1, "score": null, "all": [{"score": null}], "vector": [1.0, null, null]}\n'
+        '{"row": 2, "score": 0.5}\n'
+    )

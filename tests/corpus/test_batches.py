@@ -1,5 +1,6 @@
 """Batches of every library get the engine's answers beside what they have."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from fineprune import BatchPredictor, Engine
 from fineprune.corpus.spark import batch_function, spark_type
 from fineprune.engine.errors import InputError
+from fineprune.errors import MissingExtraError
 from tests.corpus.conftest import MakeModel
 
 TEXTS = ["w1 w2", None, "w3 w4 w5", "w6"]
@@ -100,6 +102,26 @@ def test_questions_with_a_prefix(model: MakeModel) -> None:
     assert list(found["said_answer"]) == [one["answer"] for one in expected]
     with pytest.raises(InputError, match="'answer' already; give a prefix"):
         BatchPredictor(file, column="q", pair_column="c")(pandas.DataFrame(batch))
+
+
+def test_bytes_in_arrow_that_are_no_text(model: MakeModel) -> None:
+    texts = pyarrow.array([b"w1 w2", b"w3 \xff", b"w4"]).view(pyarrow.string())
+    found = BatchPredictor(model(**NAMES))(pyarrow.table({"text": texts}))
+    assert column(found, "error") == [None, "column 'text' is not UTF-8 text", None]
+    assert [one is None for one in column(found, "label")] == [False, True, False]
+
+
+def test_a_context_beside_a_column_of_them(model: MakeModel) -> None:
+    with pytest.raises(InputError, match="give one of them"):
+        BatchPredictor(model("question"), pair_column="c", context="w1")
+    with pytest.raises(InputError, match="give one of them"):
+        next(batch_function(model("question"), pairs=True, context="w1")(iter([()])))
+
+
+def test_spark_without_pandas(model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"spark_udf needs the package 'pandas'"):
+        next(batch_function(model())(iter([()])))
 
 
 def test_no_rows(model: MakeModel) -> None:

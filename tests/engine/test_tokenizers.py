@@ -18,6 +18,8 @@ from tokenizers import (
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from fineprune import Engine
+from fineprune.corpus.answers import Answerer
+from fineprune.corpus.rows import Row
 from fineprune.engine.errors import UnsupportedModelError
 from tests.engine.test_texts import assert_alike, of_transformers
 from tests.engine.zoo import build, save_packed
@@ -134,6 +136,28 @@ def test_a_tokenizer_that_gives_up(
     with pytest.raises(UnsupportedModelError, match=r"tokenizer\.json in the file: ") as caught:
         engine("日本")
     assert "\n" not in str(caught.value)
+
+
+def test_a_corpus_goes_on_after_a_text_that_has_no_tokens(tmp_path: Path) -> None:
+    engine = with_changed_tokenizer(
+        tmp_path / "model", lambda content: content["model"].update(unk_token="[NONE]")
+    )
+    texts = ["ada", "日本", "ada", "ada 日本", ""]
+    for options in ({}, {"aggregation_strategy": "simple"}):
+        answerer = Answerer(engine, options={"ignore_labels": (), **options})
+        found = answerer([Row(n, (text,)) for n, text in enumerate(texts, 1)])
+        assert ["Missing [UNK]" in (one["error"] or "") for one in found[:4]] == [False, True] * 2
+        [expected] = engine(["ada"], ignore_labels=(), **options)
+        for one in found[:4:2]:
+            assert [entity["word"] for entity in one["entities"]] == [
+                entity["word"] for entity in expected
+            ]
+
+
+def test_a_tokenizer_that_gives_up_over_every_text_ends_a_corpus(tmp_path: Path) -> None:
+    engine = with_changed_tokenizer(tmp_path / "model", panics)
+    with pytest.raises(UnsupportedModelError, match=r"tokenizer\.json in the file: "):
+        Answerer(engine)  # before the first row
 
 
 def test_token_types_beyond_all_numbers(tmp_path: Path) -> None:

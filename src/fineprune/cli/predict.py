@@ -50,8 +50,12 @@ def predict(
         ),
     ] = None,
     column: Annotated[
-        str, typer.Option(help="Of --input: the column of texts, or of questions.", metavar="C")
-    ] = "text",
+        str | None,
+        typer.Option(
+            help="Of --input: the column of texts, or of questions; text if not given.",
+            metavar="C",
+        ),
+    ] = None,
     pair_column: Annotated[
         str | None,
         typer.Option(help="Of --input: the column of second texts, or of contexts.", metavar="C"),
@@ -85,18 +89,21 @@ def predict(
     A file is answered row by row, in order and in constant memory. What is done stands in
     ANSWERS.parts until all is; after a stop, the same command goes on from there.
     """
+    context = None if context is None else without_surrogates(context)
     if source is not None or output is not None:
         if texts or source is None or output is None:
             raise InputError("expected texts, or both of --input and --output")
-        columns = (column,) if pair_column is None else (column, pair_column)
+        first = "text" if column is None else column
+        columns = (first,) if pair_column is None else (first, pair_column)
         job = Job(source, columns, output, context, quoting)
         predict_file(file, job, option or (), threads=threads, precision=precision, json=json)
         return
+    if any(one is not None for one in (column, pair_column, quoting)):
+        raise InputError("--column, --pair-column and --quoting are for --input")
     if not texts:
         raise InputError("Missing argument 'TEXT': give texts, or a file of them with --input")
     engine = Engine(file, threads=threads, precision=precision)
     texts = _lines() if texts == _STANDARD_INPUT else [without_surrogates(text) for text in texts]
-    context = None if context is None else without_surrogates(context)
     options = task_options(engine.task, option or ())
     with counting_cuts() as cuts:
         answers = _answers(engine.task, texts, context, options) if texts else []

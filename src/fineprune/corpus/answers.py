@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, TypeAlias, final
 
 from fineprune.corpus.columns import ERROR, Columns, Records, Scalar, Vector
@@ -15,6 +16,11 @@ from fineprune.engine.tasks import (
     TextClassification,
     TokenClassification,
 )
+from fineprune.engine.tasks.cuts import add_cuts, counting_cuts
+from fineprune.engine.tasks.task import positive
+from fineprune.engine.tasks.text import check_text
+from fineprune.text.characters import without_surrogates
+from fineprune.text.fast import TextRefusedError
 from fineprune.wording import listed
 
 Answer: TypeAlias = dict[str, Any]
@@ -58,7 +64,7 @@ class Answerer:
         columns: of the answers, `error` the last of them.
 
     Raises:
-        InputError: the model does not take such rows, or its task has no such option.
+        InputError: the model does not take such rows, or its task has no such option for them.
     """
 
     def __init__(
@@ -69,30 +75,38 @@ class Answerer:
         context: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        if context is not None:
+            if pairs:
+                raise InputError("a second column and a context for all: give one of them")
+            check_text(context)
+            context = without_surrogates(context)
         self._form = _FORMS[type(engine.task)](engine, pairs, context, dict(options or {}))
         self.columns: Columns = {**self._form.columns, ERROR: "text"}
 
     def __call__(self, rows: Sequence[Row]) -> list[Answer]:
-        """One answer for each row, by names of columns; all but `error` None where it has none."""
+        """One answer for each row, by names of columns; all but `error` None where it has none.
+
+        Texts that are cut are counted as by tasks (`counting_cuts`), each once.
+        """
         good = [row for row in rows if not row.fault]
         answers = dict(
             zip([row.number for row in good], self._all([row.texts for row in good]), strict=True)
         )
         return [answers[row.number] if not row.fault else self._none(row.fault) for row in rows]
 
-    def count_cut(self, rows: Sequence[Row]) -> int:
-        """How many texts are longer than what the model takes."""
-        return sum(self._form.is_cut(row.texts) for row in rows if not row.fault)
-
     def _all(self, texts: Sequence[Texts]) -> list[Answer]:
         """Answers to all; if that fails, to halves, until what cannot be answered stands alone."""
         if not texts:
             return []
         try:
-            return [{**answer, ERROR: None} for answer in self._form.answers(texts)]
-        except InputError as error:
+            with counting_cuts() as cuts:  # of a call that fails, none count
+                answers = self._form.answers(texts)
+        except (InputError, TextRefusedError) as error:
             if len(texts) == 1:
                 return [self._none(str(error))]
+        else:
+            add_cuts(cuts.number)
+            return [{**answer, ERROR: None} for answer in answers]
         half = len(texts) // 2
         return self._all(texts[:half]) + self._all(texts[half:])
 
@@ -104,25 +118,29 @@ class _Form(ABC):
     """How one kind of task is asked, and what its answers look like.
 
     Attributes:
-        options: that its call takes here.
+        barred: options of the task's own call that are not for rows of a table.
         columns: of its answers.
     """
 
-    options: ClassVar[frozenset[str]]
+    barred: ClassVar[frozenset[str]] = frozenset()
     columns: Columns
 
     def __init__(
         self, engine: Engine, pairs: bool, context: str | None, options: dict[str, Any]
     ) -> None:
-        unknown = sorted(options.keys() - self.options)
-        if unknown:
+        known = [name for name in engine.task.options() if name not in self.barred]
+        if barred := sorted(options.keys() & self.barred):
             raise InputError(
-                f"this model's task has no {listed(unknown)}; it has {listed(sorted(self.options))}"
+                f"{listed(barred)} cannot be given for a file or a table of texts; what can be is "
+                f"{listed(known)}"
             )
+        if unknown := sorted(options.keys() - set(known)):
+            raise InputError(f"this model's task has no {listed(unknown)}; it has {listed(known)}")
         self._engine, self._pairs, self._context, self._given = engine, pairs, context, options
         self._prepare()
         if options:  # what is wrong with one shows here, and not row by row
-            self.answers([("a", "a") if pairs else ("a",)])
+            with suppress(TextRefusedError):  # which is of this text alone
+                self.answers([("a", "a") if pairs else ("a",)])
 
     @abstractmethod
     def _prepare(self) -> None:
@@ -131,10 +149,6 @@ class _Form(ABC):
     @abstractmethod
     def answers(self, texts: Sequence[Texts]) -> list[Answer]:
         """Answers to rows."""
-
-    def is_cut(self, texts: Texts) -> bool:
-        """Whether a row is longer than what the model takes, and loses something by it."""
-        return False
 
     def _several(self, fields: Mapping[str, Scalar]) -> Columns:
         """Columns of the best answer, or one with several answers."""
@@ -150,7 +164,7 @@ class _Form(ABC):
 
 @final
 class _Classification(_Form):
-    options = frozenset({"top_k"})
+    barred = frozenset({"candidate_labels", "hypothesis_template", "multi_label"})
 
     def _prepare(self) -> None:
         task = self._engine.task
@@ -158,18 +172,17 @@ class _Classification(_Form):
         self._task = task
         classes = self._engine.run([[0]])["logits"].shape[1]
         self._scores_only = classes == 1
+        if self._scores_only and "top_k" in self._given:
+            raise InputError("this model has one class, or value: leave out top_k")
         self.columns = {"score": "number"} if self._scores_only else self._several(_LABEL)
 
     def answers(self, texts: Sequence[Texts]) -> list[Answer]:
         asked = [self._asked(one) for one in texts]
         if not self._scores_only:
             return self._each(self._task(asked, **self._given))
-        if self._task.is_regression:
-            return [{"score": one["score"]} for one in self._task(asked)]
+        if self._task.is_regression or self._given.get("function_to_apply") is not None:
+            return [{"score": one["score"]} for one in self._task(asked, **self._given)]
         return [{"score": score} for score in self._engine.predict(asked).tolist()]
-
-    def is_cut(self, texts: Texts) -> bool:
-        return self._task.is_cut(self._asked(texts))
 
     def _asked(self, texts: Texts) -> Any:
         if self._context is not None and len(texts) == 1:
@@ -179,7 +192,7 @@ class _Classification(_Form):
 
 @final
 class _Embedding(_Form):
-    options = frozenset({"prompt_name", "prompt", "normalize_embeddings", "truncate_dim"})
+    barred = frozenset({"batch_size", "show_progress_bar"})
 
     def _prepare(self) -> None:
         _refuse_second(self._pairs, self._context, "embeds single texts")
@@ -187,20 +200,17 @@ class _Embedding(_Form):
         assert isinstance(task, SentenceEmbedding)
         self._task = task
         size = self._engine.run([[0]])["embeddings"].shape[1]
-        self.columns = {"embedding": Vector(min(size, self._given.get("truncate_dim") or size))}
+        kept = self._given.get("truncate_dim")
+        kept = size if kept is None else positive("truncate_dim", kept)
+        self.columns = {"embedding": Vector(min(size, kept))}
 
     def answers(self, texts: Sequence[Texts]) -> list[Answer]:
         embeddings = self._task([text for (text,) in texts], **self._given)
         return [{"embedding": row} for row in embeddings]
 
-    def is_cut(self, texts: Texts) -> bool:
-        return self._task.is_cut(texts[0])
-
 
 @final
 class _Questions(_Form):
-    options = frozenset({"top_k", "max_answer_len", "handle_impossible_answer", "null_threshold"})
-
     def _prepare(self) -> None:
         if not self._pairs and self._context is None:
             raise InputError(
@@ -218,8 +228,6 @@ class _Questions(_Form):
 
 @final
 class _Tokens(_Form):
-    options = frozenset({"aggregation_strategy", "ignore_labels"})
-
     def _prepare(self) -> None:
         _refuse_second(self._pairs, self._context, "finds entities in single texts")
         whole = self._given.get("aggregation_strategy", "none") != "none"

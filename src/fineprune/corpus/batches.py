@@ -159,8 +159,9 @@ class _ArrowTable(_Table):
         return list(self.batch.column_names)
 
     def __getitem__(self, name: str) -> Iterable[Any]:
-        values: Iterable[Any] = self.batch[name].to_pylist()
-        return values
+        from fineprune.corpus.parquet import values_of_arrow
+
+        return values_of_arrow(self.batch[name])
 
     def with_columns(self, columns: Columns, answers: Sequence[Answer]) -> Any:
         from fineprune.corpus.parquet import arrow_schema, arrow_table

@@ -22,6 +22,7 @@ from fineprune.corpus.rows import Row
 from fineprune.corpus.text_files import Quoting, TextFile
 from fineprune.corpus.writing import AnswerWriter
 from fineprune.engine import Engine
+from fineprune.engine.tasks.cuts import counting_cuts
 from fineprune.errors import DataError
 from fineprune.files import place_of_file
 
@@ -130,10 +131,11 @@ def _add(
     rows: Sequence[Row],
     progress: RowProgress,
 ) -> None:
-    said = zip(rows, answerer(rows), strict=True)
+    with counting_cuts() as cuts:
+        said = zip(rows, answerer(rows), strict=True)
     answers: list[Answer] = [{_ROW: row.number, **answer} for row, answer in said]
     broken = [f"row {one[_ROW]:,}: {one[ERROR]}" for one in answers if one[ERROR] is not None]
-    done = parts.done.plus(len(rows), answerer.count_cut(rows), broken, _SHOWN)
+    done = parts.done.plus(len(rows), cuts.number, broken, _SHOWN)
     for line in done.first[len(parts.done.first) :]:
         progress.say(line)
     parts.add(lambda path: writer.write(path, answers), done)

@@ -50,18 +50,10 @@ class ParquetTexts(TextFile):
                 raise DataError(f"{self.path} cannot be read as Parquet: {_line(error)}") from error
 
     def _rows_of(self, batch: pyarrow.RecordBatch) -> Iterator[Row]:
-        columns = [_values(batch[name]) for name in self.names]
+        columns = [values_of_arrow(batch[name]) for name in self.names]
         for values in zip(*columns, strict=True):
             self.position += 1
-            broken = [
-                f"column {name!r} is not UTF-8 text"
-                for name, value in zip(self.names, values, strict=True)
-                if isinstance(value, UnicodeDecodeError)
-            ]
-            if broken:
-                yield Row(self.position, fault=broken[0])
-            else:
-                yield row_of(self.position, self.names, values)
+            yield row_of(self.position, self.names, values)
 
 
 @final
@@ -140,7 +132,7 @@ def _require_text(path: Path, field: pyarrow.Field) -> None:
         raise DataError(f"{path}: column {field.name!r} is of type {field.type}; expected text")
 
 
-def _values(column: pyarrow.Array) -> list[Any]:
+def values_of_arrow(column: pyarrow.Array | pyarrow.ChunkedArray) -> list[Any]:
     """Python's values; for bytes that are no text, the error."""
     try:
         values: list[Any] = column.to_pylist()

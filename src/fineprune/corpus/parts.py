@@ -8,6 +8,7 @@ from typing import Any, Final, final
 
 from fineprune.errors import FolderTakenError
 from fineprune.files import place_of_file, remove_folder, replacing, write_json
+from fineprune.text.characters import without_surrogates
 
 _STATE: Final = "run.json"
 _SUFFIX: Final = ".parts"
@@ -69,7 +70,7 @@ class Parts:
 
     def __init__(self, output: Path, run: Mapping[str, Any]) -> None:
         self.folder = _folder(output)
-        self._output, self._run = output, dict(run)
+        self._output, self._run = output, _plain(run)
         self.done = self._read()
 
     def add(self, write: Callable[[Path], None], done: Done) -> None:
@@ -127,6 +128,20 @@ def unfinished_run(output: Path) -> Mapping[str, Any]:
     """
     found = _state(_folder(output))
     return {} if found is None else found[0]
+
+
+def _plain(value: Any) -> Any:
+    """What UTF-8 and JSON hold: text with halves of surrogate pairs in it as Python writes it.
+
+    Such halves stand for bytes of paths, or of arguments, that are no UTF-8.
+    """
+    if isinstance(value, str):
+        return value if without_surrogates(value) == value else ascii(value)
+    if isinstance(value, Mapping):
+        return {str(_plain(name)): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else ascii(value)
 
 
 def _folder(output: Path) -> Path:

@@ -7,6 +7,8 @@ from typing import Any
 from fineprune.text.characters import without_surrogates
 from fineprune.wording import quoted
 
+NOT_UTF_8 = "is not UTF-8 text"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -29,7 +31,7 @@ def row_of(number: int, names: Sequence[str], values: Sequence[Any]) -> Row:
     Args:
         number: of the row.
         names: of the columns.
-        values: one of each column.
+        values: one of each column; for bytes that are no text, the error.
     """
     faults = [fault for pair in zip(names, values, strict=True) if (fault := _fault(*pair))]
     if faults:
@@ -38,6 +40,8 @@ def row_of(number: int, names: Sequence[str], values: Sequence[Any]) -> Row:
 
 
 def _fault(name: str, value: Any) -> str:
+    if isinstance(value, UnicodeDecodeError):
+        return f"column {name!r} {NOT_UTF_8}"
     if value is None or (isinstance(value, float) and value != value):  # pandas' missing value
         return f"column {name!r} is null"
     if not isinstance(value, str):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fineprune.corpus.batches import BatchPredictor, series_columns, values_of_series
 from fineprune.corpus.columns import Columns, Kind, Records, Vector
 from fineprune.errors import MissingExtraError
+from fineprune.extras import needs
 
 if TYPE_CHECKING:
     import pandas
@@ -33,11 +34,12 @@ def spark_udf(model: str | Path, *, pairs: bool = False, **options: Any) -> Any:
         What `pyspark.sql.functions.pandas_udf` returns.
 
     Raises:
-        MissingExtraError: pyspark is not there.
+        MissingExtraError: pyspark or pandas is not there.
         FinepruneError: as `BatchPredictor`.
     """
     pandas_udf = _pandas_udf()
-    import pandas
+    with needs("scale", "fineprune.spark_udf"):
+        import pandas
 
     columns = _predictor(model, pairs, options).columns  # what is wrong shows before a job starts
     batches = batch_function(model, pairs=pairs, **options)
@@ -80,8 +82,8 @@ def batch_function(model: str | Path, *, pairs: bool = False, **options: Any) ->
     """
 
     def answer(batches: Iterable[Any]) -> "Iterator[pandas.DataFrame]":
-        import pandas
-
+        with needs("scale", "fineprune.spark_udf"):
+            import pandas
         predictor = _predictor(model, pairs, options)
         for batch in batches:
             columns = batch if pairs else (batch,)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, final
 
-from fineprune.corpus.rows import Row, row_of
+from fineprune.corpus.rows import NOT_UTF_8, Row, row_of
 from fineprune.errors import DataError
 from fineprune.text.characters import without_surrogates
 from fineprune.wording import listed, quoted
@@ -25,8 +25,6 @@ _LONGEST_FIELD = 1 << 26
 
 _MOST_NAMES = 1000
 """Of columns that are remembered for a message; each row may bring others."""
-
-_NOT_UTF_8 = "is not UTF-8 text"
 
 
 class TextFile(ABC):
@@ -113,7 +111,7 @@ class Lines(_Bytes):
         try:
             text = record.decode()
         except UnicodeDecodeError:
-            return Row(number, fault=f"the line {_NOT_UTF_8}")
+            return Row(number, fault=f"the line {NOT_UTF_8}")
         return row_of(number, self.names, [text.removesuffix("\n").removesuffix("\r")])
 
 
@@ -128,7 +126,7 @@ class JsonLines(_Bytes):
         try:
             values = json.loads(record.decode())
         except UnicodeDecodeError:
-            return Row(number, fault=f"the line {_NOT_UTF_8}")
+            return Row(number, fault=f"the line {NOT_UTF_8}")
         except (RecursionError, ValueError) as error:  # absurdly deep, or absurdly long numbers
             return Row(number, fault=f"the line is not JSON: {error}")
         if not isinstance(values, dict):
@@ -182,7 +180,7 @@ class Delimited(_Bytes):
         values = [record[self._header.index(name)] for name in self.names]
         for name, value in zip(self.names, values, strict=True):
             if not _is_unicode(value):
-                return Row(number, fault=f"column {name!r} {_NOT_UTF_8}")
+                return Row(number, fault=f"column {name!r} {NOT_UTF_8}")
         return row_of(number, self.names, values)
 
 

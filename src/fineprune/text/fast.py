@@ -17,6 +17,10 @@ Text = str | tuple[str, str]
 _STRATEGIES = {True: "longest_first", "longest_first": "longest_first"}
 
 
+class TextRefusedError(UnsupportedModelError):
+    """A tokenizer has no token for something in a text, or gave up over it."""
+
+
 class Cut(NamedTuple):
     """How texts that are too long are cut.
 
@@ -146,7 +150,7 @@ class FastTokenizer:
         decoder = self._tokenizer(None).decoder
         if decoder is None:
             return " ".join(tokens)
-        with _told_of():
+        with _told_of(TextRefusedError):
             return str(decoder.decode(tokens))
 
     @property
@@ -202,7 +206,7 @@ class FastTokenizer:
             special: whether special tokens are added.
 
         Raises:
-            UnsupportedModelError: it has no token for something in them, or gave up.
+            TextRefusedError: it has no token for something in them, or gave up.
         """
         clean = [
             without_surrogates(text)
@@ -211,7 +215,7 @@ class FastTokenizer:
             for text in texts
         ]
         tokenizer = self._tokenizer(cut)
-        with _told_of():
+        with _told_of(TextRefusedError):
             found: list[Encoding] = tokenizer.encode_batch(clean, add_special_tokens=special)
         return found
 
@@ -271,8 +275,13 @@ def _parse(content: str) -> Tokenizer:
 
 
 @contextmanager
-def _told_of() -> Iterator[None]:
-    """Says what is wrong with a tokenizer.
+def _told_of(
+    told: type[UnsupportedModelError] = UnsupportedModelError,
+) -> Iterator[None]:
+    """Says what is wrong with a tokenizer, or with a text to it.
+
+    Args:
+        told: what is raised.
 
     Raises:
         UnsupportedModelError: tokenizers raised an error, nothing more specific than `Exception`;
@@ -283,7 +292,7 @@ def _told_of() -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise UnsupportedModelError(f"{TOKENIZER} in the file: {quoted(error)}") from error
+        raise told(f"{TOKENIZER} in the file: {quoted(error)}") from error
 
 
 def _lower_the_case(tokenizer: Tokenizer) -> None:

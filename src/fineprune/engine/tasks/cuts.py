@@ -35,6 +35,12 @@ def counting_cuts() -> Iterator[Cuts]:
 
 def count_cuts(encodings: Sequence[Encoding]) -> None:
     """Adds those of which something was cut off, if anybody counts."""
+    if _counted.get() is not None:
+        add_cuts(sum(bool(encoding.overflowing) for encoding in encodings))
+
+
+def add_cuts(number: int) -> None:
+    """Adds so many, if anybody counts."""
     cuts = _counted.get()
     if cuts is not None:
-        cuts.number += sum(bool(encoding.overflowing) for encoding in encodings)
+        cuts.number += number

@@ -44,14 +44,7 @@ def pieces_of(encoding: Encoding, longest: int, shared: int | None = None) -> li
     first, last = int(text[0]), int(text[-1]) + 1
     before, after = every[:first], every[last:]
     room = longest - len(before) - len(after)
-    if room < 1:
-        raise UnsupportedModelError(
-            f"the model takes {longest} tokens, no more than the special ones around a text"
-        )
-    shared = room // _SHARED if shared is None else shared
-    if not isinstance(shared, int) or not 0 <= shared < room:
-        raise InputError(f"stride is {quoted(shared)}; expected a whole number, 0 to {room - 1}")
-    step = room - shared
+    step = room - shared_tokens(longest, longest - room, shared)
     starts = np.minimum(np.arange(first, last - room + step, step), last - room)
     owner = _owners(starts, room, first, last)
     return [
@@ -67,6 +60,30 @@ def pieces_of(encoding: Encoding, longest: int, shared: int | None = None) -> li
         )
         for number, start in enumerate(starts.tolist())
     ]
+
+
+def shared_tokens(longest: int, special: int, shared: int | None) -> int:
+    """How many tokens neighbouring windows have in common.
+
+    Args:
+        longest: of a window, special tokens counted.
+        special: tokens of each window.
+        shared: as for `pieces_of`.
+
+    Raises:
+        UnsupportedModelError: there is no room beside the special tokens.
+        InputError: windows cannot have so many tokens in common.
+    """
+    room = longest - special
+    if room < 1:
+        raise UnsupportedModelError(
+            f"the model takes {longest} tokens, no more than the special ones around a text"
+        )
+    if shared is None:
+        return room // _SHARED
+    if not isinstance(shared, int) or isinstance(shared, bool) or not 0 <= shared < room:
+        raise InputError(f"stride is {quoted(shared)}; expected a whole number, 0 to {room - 1}")
+    return shared
 
 
 def _owners(starts: NDArray[np.int64], room: int, first: int, last: int) -> NDArray[np.int64]:

@@ -27,10 +27,6 @@ class SentenceEmbedding(Task):
         self.limit = self._text.limit
         self.prompts = Prompts.read(source.attachments)
 
-    def is_cut(self, text: str) -> bool:
-        """Whether a text is longer than the model's longest input."""
-        return self._text.is_cut(text)
-
     def __call__(
         self,
         texts: Any,

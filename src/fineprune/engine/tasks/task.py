@@ -1,5 +1,6 @@
 """What a model does with texts."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,12 @@ class Task(ABC):
     @abstractmethod
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """One answer for one text, a list of answers for a list."""
+
+    @classmethod
+    def options(cls) -> tuple[str, ...]:
+        """Names of the options that its call takes."""
+        parameters = inspect.signature(cls.__call__).parameters.values()
+        return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
 
 
 def softmax(logits: Floats) -> Floats:

@@ -103,14 +103,6 @@ class TextModel:
         count_cuts([*cut.values()])
         return encodings
 
-    def is_cut(self, text: Text) -> bool:
-        """Whether a text is longer than the longest input."""
-        letters = len(text) if isinstance(text, str) else sum(map(len, text))
-        if letters <= self.limit.tokens // 4:  # no need to count: a letter has four bytes at most
-            return False
-        (encoding,) = self.tokenizer.encode([text])
-        return len(encoding.ids) > self.limit.tokens
-
     def values(self, encodings: Sequence[Encoding]) -> list[Floats]:
         """What the model's head says to each encoding."""
         return self.source.model.values(

@@ -69,10 +69,6 @@ class TextClassification(Task):
         """Whether scores are values that the model predicts, and not of classes."""
         return self._config.get("problem_type", "") == "regression"
 
-    def is_cut(self, text: Text) -> bool:
-        """Whether a text is longer than the model's longest input."""
-        return self._text.is_cut(text)
-
     def __call__(
         self,
         texts: Text | list[Text],

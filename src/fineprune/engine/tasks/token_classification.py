@@ -15,7 +15,7 @@ from fineprune.engine.tasks.entities import (
     Token,
     entities_of,
 )
-from fineprune.engine.tasks.pieces import pieces_of
+from fineprune.engine.tasks.pieces import pieces_of, shared_tokens
 from fineprune.engine.tasks.task import Task, TaskSource, as_list, softmax
 from fineprune.engine.tasks.text import TextModel
 from fineprune.text.characters import without_surrogates
@@ -76,6 +76,9 @@ class TokenClassification(Task):
                 f"expected one of {listed(AGGREGATIONS)}"
             )
         ignored = _labels(ignore_labels)
+        if stride is not None:  # whether or not a text is long enough for windows
+            special = self._text.tokenizer.num_special_tokens_to_add(pair=False)
+            shared_tokens(self.limit.tokens, special, stride)
         batch, single = as_list(texts)
         encodings = self._text.encode(batch, whole=True)
         key = "entity" if aggregation_strategy == "none" else "entity_group"
