@@ -298,17 +298,19 @@ def test_names_that_are_no_text(fineprune: Command, packed: Path, tmp_path: Path
     model = folder / os.fsdecode(b"model-\xfe")
     model.write_bytes(packed.read_bytes())
     source = write_texts(folder / "texts.jsonl", words(ROWS))
-    more = "--context", "w1 \udcff", "--output", tmp_path / "a.jsonl"
+    output = folder / "a.jsonl"
+    more = "--context", "w1 \udcff", "--output", output
     with pytest.MonkeyPatch.context() as patch:
         stop = Stop(2, KeyboardInterrupt)
         patch.setattr(Parts, "add", lambda *arguments: stop(*arguments))
         assert fineprune("predict", model, "--input", source, *more).code == 130
-    run = json.loads((tmp_path / "a.jsonl.parts" / "run.json").read_bytes())["run"]
+    run = json.loads((folder / "a.jsonl.parts" / "run.json").read_bytes())["run"]
     assert run["input"] == ascii(str(source))
     assert run["context"] == "w1 \ufffd"
     found = fineprune("predict", model, "--input", source, *more, "--json")
     assert (found.code, one_object(found.out)["rows_before"]) == (0, 14)
-    assert len(answers_in(tmp_path / "a.jsonl")) == ROWS
+    assert len(answers_in(output)) == ROWS
+    assert fineprune("predict", model, "--input", source, *more).code == 0
 
 
 def test_an_output_is_replaced(fineprune: Command, packed: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fineprune.corpus.parts import unfinished_run
 from fineprune.corpus.progress import RowProgress
 from fineprune.engine import Engine
 from fineprune.engine.native import Precision
+from fineprune.text.characters import without_surrogates
 
 
 def predict_file(
@@ -50,7 +51,7 @@ def predict_file(
 
 
 def _tell(job: Job, outcome: Outcome, engine: Engine, seconds: float, *, json: bool) -> None:
-    done = outcome.done
+    done, output = outcome.done, without_surrogates(str(job.output))
     if done.cut:
         note(
             f"longer than {engine.limit.tokens} tokens, and cut: {done.cut:,} of {done.rows:,} "
@@ -59,7 +60,7 @@ def _tell(job: Job, outcome: Outcome, engine: Engine, seconds: float, *, json: b
     if json:
         print_json(
             {
-                "output": str(job.output),
+                "output": output,
                 "rows": done.rows,
                 "answered": done.rows - done.broken,
                 "broken": done.broken,
@@ -73,6 +74,6 @@ def _tell(job: Job, outcome: Outcome, engine: Engine, seconds: float, *, json: b
     without = f", {done.broken:,} without (see the column error)" if done.broken else ""
     rate = (done.rows - outcome.before) / max(seconds, 1e-9)
     print(
-        f"{job.output}: {done.rows - done.broken:,} answers{without}; "
+        f"{output}: {done.rows - done.broken:,} answers{without}; "
         f"{seconds:,.1f} s, {rate:,.0f} rows/s"
     )
