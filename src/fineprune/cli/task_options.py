@@ -1,6 +1,5 @@
 """Options of a model's task on the command line, as NAME=VALUE."""
 
-import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,8 +20,7 @@ def task_options(task: Task, given: Iterable[str]) -> dict[str, Any]:
     Raises:
         InputError: one has no value, or is none of this task's.
     """
-    parameters = inspect.signature(type(task).__call__).parameters.values()
-    known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    known = list(task.options())
     options = {}
     for text in given:
         name, equals, value = text.partition("=")
