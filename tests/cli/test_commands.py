@@ -264,7 +264,7 @@ def test_a_file_that_cannot_be_written(
     found = fineprune("evaluate", workspace.teacher(), recipe, "--predictions", file)
     assert found.code == 2
     [line] = found.err.splitlines()
-    said = "cannot be written: No such file or directory; name another place"
+    said = f"cannot be written: there is no folder {file.parent}; make it first"
     assert line == f"fineprune: {file} {said}"
 
 
