@@ -28,6 +28,24 @@ def listed(names: Iterable[object]) -> str:
     return f"{', '.join(shown[:_MOST_NAMES])}, ... ({len(shown)} in all)"
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what another library's error says, or its kind if it says nothing.
+
+    >>> first_line(ValueError("no such key")), first_line(ValueError())
+    ('no such key', 'ValueError')
+    """
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def minutes(seconds: float) -> str:
+    """A time as minutes and seconds.
+
+    >>> minutes(83.9)
+    '1:23'
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 def not_built(part: str, error: ImportError) -> str:
     """That a compiled part is missing or does not load, why, and what to do."""
     return (

@@ -34,7 +34,7 @@ from fineprune.packing.attachments import compress, expand
 from fineprune.packing.container import ATTACHMENT
 from tests.conformance.models import make_pair
 from tests.packing.crafting import changed
-from tests.packing.fuzz import mutated, with_intent
+from tests.packing.fuzz import count_outcomes, mutated, with_intent
 
 LIMITS = ReadLimits(weights=1 << 20, attachment_bytes=1 << 20)
 MOST_SECONDS = 10  # of computing
@@ -228,25 +228,17 @@ def fuzz_files(count: int, seed: int) -> Counter[str]:
     """How often each outcome came.
 
     Raises:
-        AssertionError: a file had another outcome; it is kept, and the message says where.
+        AssertionError: as `count_outcomes`.
     """
-    rng = random.Random(seed)
-    outcomes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as temporary:
         files = corpus(Path(temporary))
         path = Path(temporary) / "file"
-        for number in range(count):
-            data = mutate(files, rng)
+
+        def outcome_of(data: bytes) -> str:
             path.write_bytes(data)
-            try:
-                outcomes[outcome(path)] += 1
-            except BaseException as error:
-                kept = Path(tempfile.gettempdir()) / f"fineprune-fuzz-{seed}-{number}.safetensors"
-                kept.write_bytes(data)
-                raise AssertionError(
-                    f"seed {seed}, file {number}: {error!r}; kept as {kept}"
-                ) from error
-    return outcomes
+            return outcome(path)
+
+        return count_outcomes(count, seed, lambda rng, number: mutate(files, rng), outcome_of)
 
 
 # Random texts.

@@ -165,30 +165,58 @@ def outcome(data: bytes, folder: Path) -> str:
     return "success"
 
 
-def fuzz(count: int, seed: int) -> Counter[str]:
+def count_outcomes(
+    count: int,
+    seed: int,
+    draw: Callable[[random.Random, int], bytes],
+    outcome_of: Callable[[bytes], str],
+) -> Counter[str]:
     """How often each outcome came.
+
+    Args:
+        count: of files.
+        seed: of the choices.
+        draw: makes the file of a number.
+        outcome_of: what came of it; raises what must not come.
 
     Raises:
         AssertionError: a file had another outcome; it is kept, and the message says where.
     """
     rng = random.Random(seed)
     outcomes: Counter[str] = Counter()
+    for number in range(count):
+        data = draw(rng, number)
+        try:
+            outcomes[outcome_of(data)] += 1
+        except BaseException as error:
+            path = Path(tempfile.gettempdir()) / f"fineprune-fuzz-{seed}-{number}.safetensors"
+            path.write_bytes(data)
+            raise AssertionError(
+                f"seed {seed}, file {number}: {error!r}; kept as {path}"
+            ) from error
+    return outcomes
+
+
+def fuzz(count: int, seed: int) -> Counter[str]:
+    """How often each outcome came.
+
+    Raises:
+        AssertionError: as `count_outcomes`.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         files = corpus(Path(temporary))
-        for number in range(count):
+
+        def draw(rng: random.Random, number: int) -> bytes:
             source = rng.choice(files)
-            data = mutated(source, rng) if number % 2 else with_intent(source, rng)
+            return mutated(source, rng) if number % 2 else with_intent(source, rng)
+
+        def timely_outcome(data: bytes) -> str:
             start = time.process_time()
-            try:
-                outcomes[outcome(data, Path(temporary))] += 1
-                assert time.process_time() - start < SLOW_SECONDS, "too slow"
-            except BaseException as error:
-                path = Path(tempfile.gettempdir()) / f"fineprune-fuzz-{seed}-{number}.safetensors"
-                path.write_bytes(data)
-                raise AssertionError(
-                    f"seed {seed}, file {number}: {error!r}; kept as {path}"
-                ) from error
-    return outcomes
+            found = outcome(data, Path(temporary))
+            assert time.process_time() - start < SLOW_SECONDS, "too slow"
+            return found
+
+        return count_outcomes(count, seed, draw, timely_outcome)
 
 
 def limit_memory() -> None:

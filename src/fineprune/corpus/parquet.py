@@ -14,6 +14,7 @@ from fineprune.corpus.rows import Row, row_of
 from fineprune.corpus.text_files import TextFile, require_column
 from fineprune.corpus.writing import AnswerWriter
 from fineprune.errors import DataError
+from fineprune.wording import first_line
 
 _ROWS: Final = 128  # read at a time: texts may be long
 _BUFFER: Final = 1 << 20  # bytes of a column that are read at a time
@@ -47,7 +48,7 @@ class ParquetTexts(TextFile):
                 for batch in file.iter_batches(_ROWS, columns=list(dict.fromkeys(self.names))):
                     yield from self._rows_of(batch)
             except (OSError, pyarrow.ArrowException) as error:
-                raise DataError(f"{self.path} cannot be read as Parquet: {_line(error)}") from error
+                raise _unreadable(self.path, error) from error
 
     def _rows_of(self, batch: pyarrow.RecordBatch) -> Iterator[Row]:
         columns = [values_of_arrow(batch[name]) for name in self.names]
@@ -116,7 +117,7 @@ def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {_line(error)}") from error
+        raise _unreadable(path, error) from error
 
 
 def _table(path: Path) -> pyarrow.Table:
@@ -148,5 +149,6 @@ def _value(scalar: pyarrow.Scalar) -> Any:
         return error
 
 
-def _line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = first_line(error).rstrip(".")
+    return DataError(f"{path} cannot be read as Parquet: {reason}")

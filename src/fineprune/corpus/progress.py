@@ -7,6 +7,8 @@ from typing import Self, final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from fineprune.wording import minutes
+
 _SECONDS = 10.0  # between lines where there is no terminal
 
 
@@ -77,5 +79,4 @@ class RowProgress:
 
     def _left(self, position: int, seconds: float) -> str:
         done = max(position - self._before, 1)
-        left = int(seconds / done * max(self._size - position, 0))
-        return f"{left // 60}:{left % 60:02d}"
+        return minutes(seconds / done * max(self._size - position, 0))

@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
 
 from fineprune.errors import HubError, PackedFileError
 from fineprune.packing.places import FILENAME, packed_file
+from fineprune.wording import first_line
 
 
 def pull(
@@ -85,8 +86,4 @@ def pull(
             "model and push it"
         ) from error
     except Exception as error:  # of the network, whose library is another in each version
-        raise HubError(f"{source}: {name} cannot be downloaded: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+        raise HubError(f"{source}: {name} cannot be downloaded: {first_line(error)}") from error

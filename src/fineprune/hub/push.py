@@ -10,6 +10,7 @@ from fineprune.hub.card import CARD, model_card
 from fineprune.packing import PackedModel, read_packed
 from fineprune.packing.modules import WEIGHTS
 from fineprune.packing.places import CONFIG, FILENAME, is_packed_folder, packed_file
+from fineprune.wording import first_line
 
 
 def push(
@@ -65,8 +66,7 @@ def push(
     except OfflineModeIsEnabled as error:
         raise HubError(f"{repo_id}: nothing can be uploaded in offline mode") from error
     except Exception as error:  # of the network, whose library is another in each version
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise HubError(f"{repo_id}: {path} cannot be uploaded: {reason}") from error
+        raise HubError(f"{repo_id}: {path} cannot be uploaded: {first_line(error)}") from error
     return str(commit.commit_url)
 
 

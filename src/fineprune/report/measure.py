@@ -25,7 +25,7 @@ from fineprune.report.history import read_log
 from fineprune.report.masks import MaskImage, block_for, image_of
 from fineprune.report.points import frontier_of, read_frontier
 from fineprune.report.records import Duration, ModelReport, Report
-from fineprune.report.source import Opened, open_model
+from fineprune.report.source import Opened, density_folders, open_model
 from fineprune.report.storage import bytes_by_part
 
 Say = Callable[[str], None]
@@ -74,12 +74,12 @@ def _model_of(path: Path) -> Path:
     """The model that stands for a path: of a frontier without one of its own, the smallest."""
     if (path / "config.json").is_file() or not (path / FRONTIER_FILE).is_file():
         return path
-    folders = [one for one in path.glob("density-*") if (one / "config.json").is_file()]
+    folders = density_folders(path)
     if not folders:
         raise CheckpointError(
             f"{path} holds a {FRONTIER_FILE} and no model; name a model beside it"
         )
-    return min(folders, key=lambda one: float(one.name.removeprefix("density-")))
+    return folders[-1]
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -97,8 +97,8 @@ class Rows:
 def outputs_of(run: Run, rows: Rows) -> tuple[NDArray[Any], ...]:
     """What a model says of all rows, in their order.
 
-    Outputs of tokens come one after the other, two or more of them; zeros stand behind those of
-    shorter rows.
+    Outputs of tokens come one after the other, two or more of them; what stands behind those of
+    shorter rows means nothing.
 
     Returns:
         Float32, `(rows, outputs)` of the only output, or `(rows, longest)` of several.

@@ -1,6 +1,7 @@
 """Models of any kind, opened to be measured."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from fineprune.packing.places import is_packed_folder, packed_file
 from fineprune.packing.untrusted_yaml import load_untrusted
 from fineprune.report.records import Kind
 
+_DENSITY_FOLDER = re.compile(r"density-\d+(\.\d+)?(e-\d+)?")  # as `%g` writes a number
 _METRICS, _RECIPE, _LOG = "metrics.json", "recipe.yaml", "trainer_state.json"
 _SCORES = ".parametrizations.weight.0.scores"
 
@@ -106,6 +108,13 @@ def open_model(path: Path, scratch: Path, *, bits: int = 8) -> Opened:
         log=_log_of(path),
         masked=weights if is_masked else None,
     )
+
+
+def density_folders(run: Path) -> list[Path]:
+    """The models that a run left on its way, one for each density, the densest first."""
+    models = [one for one in run.glob("density-*") if (one / "config.json").is_file()]
+    numbered = [one for one in models if _DENSITY_FOLDER.fullmatch(one.name)]
+    return sorted(numbered, key=lambda one: -float(one.name.removeprefix("density-")))
 
 
 def _is_masked(weights: Path) -> bool:

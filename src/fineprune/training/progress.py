@@ -17,6 +17,8 @@ from rich.progress import (
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
 
+from fineprune.wording import minutes
+
 _LOSS = "task loss"
 
 
@@ -125,5 +127,5 @@ class ProgressCallback(TrainerCallback):
         done = state.global_step - self._first_step
         if not done:
             return "?"
-        seconds = (time.monotonic() - self._started) / done * (state.max_steps - state.global_step)
-        return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+        seconds = time.monotonic() - self._started
+        return minutes(seconds / done * (state.max_steps - state.global_step))

@@ -110,8 +110,9 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     require_padding(tokenizer, recipe.model)
     texts = text_tokenizer(tokenizer)
     features = task.training_features(texts)
-    steps = math.ceil(math.ceil(len(features) / settings.batch_size) * settings.epochs)
-    recipe.check_schedules(settings.max_steps or steps)
+    epoch = math.ceil(len(features) / settings.batch_size)
+    steps = settings.max_steps or math.ceil(epoch * settings.epochs)
+    recipe.check_schedules(steps)
     if recipe.teacher:
         require_same_tokens(recipe.teacher, tokenizer)
     model = load_with_head(recipe.model, task.head)
@@ -121,7 +122,7 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
         require_positions(teacher, recipe.task.max_length, str(recipe.teacher))
     collator = padding_collator(tokenizer, texts)
     if recipe.augmentation is not None:
-        settings = _in_steps(settings, len(features))
+        settings = _in_steps(settings, epoch, steps)
         features = augmented(
             features,
             cast(nn.Embedding, model.get_input_embeddings()).weight,
@@ -132,16 +133,21 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     return _Prepared(settings, task, tokenizer, texts, features, collator, model, teacher)
 
 
-def _in_steps(settings: TrainingSettings, texts: int) -> TrainingSettings:
-    """The settings with all that they count in epochs of so many texts counted in steps."""
-    epoch = math.ceil(texts / settings.batch_size)
+def _in_steps(settings: TrainingSettings, epoch: int, steps: int) -> TrainingSettings:
+    """The settings with all that they count in epochs counted in steps.
+
+    Args:
+        settings: of the recipe.
+        epoch: steps of one.
+        steps: of the run.
+    """
 
     def in_steps(interval: Interval) -> Interval:
         return epoch if interval == "epoch" else interval
 
     return replace(
         settings,
-        max_steps=settings.max_steps or math.ceil(epoch * settings.epochs),
+        max_steps=steps,
         evaluate_every=in_steps(settings.evaluate_every),
         save_every=in_steps(settings.save_every),
     )

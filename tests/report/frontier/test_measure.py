@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +135,13 @@ class Broken(Rival):
         raise NotImplementedError
 
 
+def use_rival(monkeypatch: pytest.MonkeyPatch, name: str, rival: Rival) -> None:
+    """Puts it among the engines, as if it were installed."""
+    monkeypatch.setattr(measure, "RIVALS", {**RIVALS, name: rival})
+    monkeypatch.setattr(measure, "DENSE_ENGINES", (name,))
+    monkeypatch.setattr(measure, "why_missing", lambda name, pythons: "")
+
+
 def test_an_engine_that_fails_is_left_out(
     finished: Path,
     workspace: Workspace,
@@ -143,9 +149,7 @@ def test_an_engine_that_fails_is_left_out(
     fineprune: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rivals: Mapping[str, Rival] = {**RIVALS, "openvino": Broken()}
-    monkeypatch.setattr(measure, "RIVALS", rivals)
-    monkeypatch.setattr(measure, "why_missing", lambda name, pythons: "")
+    use_rival(monkeypatch, "openvino", Broken())
     found = fineprune(
         "frontier", finished, write(recipe(workspace), tmp_path), "--bits", 8, "--precision",
         "float32", "--against", "openvino", "--rounds", 1, "--threads", 1, "--json",
@@ -171,10 +175,7 @@ def test_an_engine_that_stops_is_left_out(
     fineprune: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rivals: Mapping[str, Rival] = {**RIVALS, "openvino-gone": Stops()}
-    monkeypatch.setattr(measure, "RIVALS", rivals)
-    monkeypatch.setattr(measure, "DENSE_ENGINES", ("openvino-gone",))
-    monkeypatch.setattr(measure, "why_missing", lambda name, pythons: "")
+    use_rival(monkeypatch, "openvino-gone", Stops())
     found = fineprune(
         "frontier", finished, write(recipe(workspace), tmp_path), "--bits", "8,8", "--precision",
         "float32,float32", "--against", "openvino-gone,openvino-gone", "--rounds", 1,

@@ -1,6 +1,5 @@
 """The models that a run left, as plain folders and as packed files."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,7 @@ from fineprune.pruning.counts import count
 from fineprune.pruning.finalize import finalize_folder
 from fineprune.pruning.masks import has_masks
 from fineprune.pruning.model_folder import model_folder
-
-_DENSITY_FOLDER = re.compile(r"density-[0-9.e-]+")
+from fineprune.report.source import density_folders
 
 Bits = tuple[int, int]
 """Of packed weights in layers, and of embeddings."""
@@ -74,10 +72,7 @@ def plain_folders(run: Path, scratch: Path) -> list[Path]:
     Raises:
         CheckpointError: `run` holds no model.
     """
-    left = [one for one in run.glob("density-*") if _DENSITY_FOLDER.fullmatch(one.name)]
-    if left:
-        return sorted(left, key=lambda one: -float(one.name.removeprefix("density-")))
-    return [_plain(run, scratch)]
+    return density_folders(run) or [_plain(run, scratch)]
 
 
 def _plain(run: Path, scratch: Path) -> Path:

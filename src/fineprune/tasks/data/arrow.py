@@ -13,6 +13,7 @@ from datasets import ClassLabel, Features
 from fineprune.errors import DataError
 from fineprune.tasks.data.source import Source
 from fineprune.tasks.data.table import OnBroken, Table
+from fineprune.wording import first_line
 
 
 def read_parquet(source: Source, wanted: Collection[str], on_broken: OnBroken) -> Table:
@@ -28,7 +29,7 @@ def read_parquet(source: Source, wanted: Collection[str], on_broken: OnBroken) -
     except FileNotFoundError as error:
         raise DataError(f"{source}: there is no such file; check the path in the recipe") from error
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{source} cannot be read as Parquet: {_first_line(error)}") from error
+        raise DataError(f"{source} cannot be read as Parquet: {_reason(error)}") from error
     declared = b"huggingface" in (rows.schema.metadata or {})
     features = Features.from_arrow_schema(rows.schema) if declared else Features()
     return _table(source, found, rows, features)
@@ -61,14 +62,14 @@ def _load(source: Source, split: str | None) -> Any:
     except Exception as error:  # loading runs file formats and network clients of every kind
         raise DataError(
             f"{source} cannot be loaded as a data set of the hub or a folder of one: "
-            f"{_first_line(error)}; the name of a file would end in {', '.join(source.formats)}"
+            f"{_reason(error)}; the name of a file would end in {', '.join(source.formats)}"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """The first line of another library's message; of its cause, which `datasets` wraps."""
     cause = error.__cause__ or error
-    return str(cause).strip().partition("\n")[0].rstrip(".") or type(cause).__name__
+    return first_line(cause).rstrip(".")
 
 
 def _refuse_folder_of_tsv(source: Source) -> None:
