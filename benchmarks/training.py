@@ -2,8 +2,10 @@
 
     python benchmarks/training.py steps [--shapes minilm-32x64,...] [--methods fisher,...] [--json]
     python benchmarks/training.py teacher [--json]
+    python benchmarks/training.py memory [--json]
 
-Random weights in the shape of the models, float32, embeddings frozen in all runs. The dense step
+Random weights in the shape of the models, float32 (on a GPU bfloat16), embeddings frozen in all
+runs. The dense step
 is that of plain `transformers.Trainer`. All runs of a shape take turns, a step each, so that a
 machine that is slow for a while is slow for all; a figure is the median over the rounds of the
 mean over consecutive steps, of which at least two make new masks, divided by that of the dense run
@@ -71,6 +73,8 @@ class Shape:
     batch: int
     tokens: int
     accumulation: int = 1
+    gpu: bool = False
+    """Whether it is for a GPU, and in bfloat16 there."""
 
     def model(self) -> PreTrainedModel:
         """A classifier with random weights, its embeddings frozen."""
@@ -102,6 +106,10 @@ SHAPES: Mapping[str, Shape] = {
     "bert-base-16x128": Shape(768, 12, 16, 128),
     "minilm-8x32x4": Shape(384, 6, 8, 32, accumulation=4),
 }
+
+GPU_SHAPE = "bert-base-16x384-gpu"
+GPU_SHAPES: Mapping[str, Shape] = {GPU_SHAPE: Shape(768, 12, 16, 384, gpu=True)}
+ALL_SHAPES: Mapping[str, Shape] = {**SHAPES, **GPU_SHAPES}
 
 METHODS: Mapping[str, Method[Any]] = {
     "fisher": Fisher(keep=KEEP),
@@ -166,12 +174,19 @@ class Clock(TrainerCallback):
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ends a step, lets the others make theirs, and begins the next."""
+        finish_on_gpu()
         if self._started is not None:
             self._turns.seconds[self._run].append(time.perf_counter() - self._started)
             self._turns.pass_on()
             self._turns.take(self._run)
         control.should_training_stop = self._turns.is_over(self._run)
         self._started = time.perf_counter()
+
+
+def finish_on_gpu() -> None:
+    """Waits for what a GPU still computes."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def timed(makers: Sequence[Maker], shape: Shape, steps: int) -> list[list[float]]:
@@ -208,7 +223,8 @@ def arguments(shape: Shape, steps: int, folder: str) -> TrainingArguments:
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        use_cpu=True,
+        use_cpu=not shape.gpu,
+        bf16=shape.gpu,
         dataloader_pin_memory=False,
     )
 
@@ -278,7 +294,7 @@ def steps(
     """A pruned step beside that of plain `transformers.Trainer`, without a teacher in either."""
     found = {}
     for name in shapes.split(","):
-        shape = SHAPES[name]
+        shape = ALL_SHAPES[name]
         model, data = shape.model(), shape.examples(rounds * steps + WARM_UP)
         runs = {"dense": dense(model, data)}
         runs |= {one: pruned(model, data, METHODS[one], None) for one in methods.split(",")}
@@ -303,6 +319,33 @@ def teacher(rounds: Rounds = 5, steps: Steps = 50, as_json: Json = False) -> Non
     if not as_json:
         show(name, found[name])
     report(found, rounds, steps, as_json=as_json)
+
+
+@app.command()
+def memory(
+    methods: Annotated[str, typer.Option(help="Several with commas.")] = ",".join(METHODS),
+    steps: Steps = 5,
+    as_json: Json = False,
+) -> None:
+    """The most memory of a GPU that a pruned run takes, beside plain fine-tuning."""
+    shape = GPU_SHAPES[GPU_SHAPE]
+    model, data = shape.model(), shape.examples(steps + WARM_UP)
+    runs = {"dense": dense(model, data)}
+    runs |= {one: pruned(model, data, METHODS[one], None) for one in methods.split(",")}
+    found = {name: peak(make, shape, steps) for name, make in runs.items()}
+    for name, size in found.items():
+        if not as_json:
+            print(f"{name:24} {size / 2**20:8.0f} MiB  {size / found['dense']:.3f}")
+    if as_json:
+        print(json.dumps({"gpu": torch.cuda.get_device_name(), "bytes": found}))
+
+
+def peak(make: Maker, shape: Shape, steps: int) -> int:
+    """Bytes of a GPU's memory that a new run takes at most."""
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    timed([make], shape, steps)
+    return torch.cuda.max_memory_allocated()
 
 
 def show(name: str, found: Mapping[str, Mapping[str, float]]) -> None:

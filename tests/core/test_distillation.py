@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from fineprune.core.distillation import (
     binary_divergence,
+    hidden_difference,
     softened_divergence,
     squared_difference,
 )
@@ -136,3 +137,18 @@ def test_a_binary_divergence_of_low_precision_is_computed_in_float32() -> None:
     assert found.dtype == torch.float32
     exact = binary_divergence(student.double(), torch.tensor([1.5, 0.5]).double(), 2.0)
     torch.testing.assert_close(found, exact)
+
+
+def test_hidden_states_differ_in_relation_to_the_size_of_the_teachers() -> None:
+    # Layer 1: (1 + 1 + 4) / (4 + 1 + 9) over two real tokens of width 2; layer 2: 1 / 2.
+    student = [torch.tensor([[[1.0, 2.0], [1.0, 0.0], [50.0, 9.0]]]), torch.full((1, 3, 2), 2.0)]
+    teacher = [torch.tensor([[[2.0, 1.0], [3.0, 0.0], [-7.0, 1.0]]]), torch.full((1, 3, 2), 1.0)]
+    student[1][0, :2] = torch.tensor([[1.0, 2.0], [2.0, 1.0]])
+    real = torch.tensor([[True, True, False]])
+    found = hidden_difference(student, teacher, real)
+    assert found.item() == pytest.approx(6 / 14 + 2 / 4)
+    assert hidden_difference(teacher, teacher, real).item() == 0.0
+    # Of all tokens, and whatever the unit of the states.
+    scaled = [[1e3 * one for one in states] for states in (student, teacher)]
+    everywhere = hidden_difference(student, teacher, None).item()
+    assert hidden_difference(*scaled, None).item() == pytest.approx(everywhere, rel=1e-6)

@@ -130,3 +130,30 @@ def test_logits_of_other_names_are_refused() -> None:
     teacher = {"start_logits": torch.zeros(1, 3), "end_logits": torch.zeros(1, 3)}
     with pytest.raises(TrainingError, match=r"outputs logits, and the teacher start_logits, end_"):
         Distillation().divergence(student, teacher)
+
+
+def test_hidden_states_are_those_after_each_layer() -> None:
+    states = tuple(torch.full((1, 2, 3), value) for value in (9.0, 1.0, 2.0))
+    others = tuple(torch.full((1, 2, 3), value) for value in (5.0, 2.0, 2.0))
+    mask = torch.tensor([[1, 0]])
+    found = Distillation().hidden_difference(
+        {"hidden_states": states}, {"hidden_states": others}, mask
+    )
+    assert found.item() == pytest.approx(1 / 4)
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "said"),
+    [(2, 4, "the model has 2 layers of 3, and the teacher 2 layers of 4"), (3, 3, "3 layers of 3")],
+)
+def test_hidden_states_of_another_shape_are_refused(layers: int, width: int, said: str) -> None:
+    student = {"hidden_states": (torch.ones(1, 2, 3),) * 3}
+    teacher = {"hidden_states": (torch.ones(1, 2, width),) * (layers + 1)}
+    with pytest.raises(TrainingError, match=said):
+        Distillation().hidden_difference(student, teacher)
+
+
+def test_outputs_without_hidden_states_are_refused() -> None:
+    outputs = {"logits": torch.zeros(1, 3)}
+    with pytest.raises(TrainingError, match=r"outputs logits has no hidden states.*set it to 0"):
+        Distillation().hidden_difference(outputs, outputs)

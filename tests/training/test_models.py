@@ -16,6 +16,7 @@ from fineprune.training.models import (
     load_tokenizer,
     load_with_head,
     require_positions,
+    set_dropout,
 )
 from tests.models import ARCHITECTURES, Architecture, mask_at_random
 from tests.workspace import LABELS, WORDS, Workspace, bert_config, make_model, make_tokenizer
@@ -186,3 +187,18 @@ def test_a_recipe_longer_than_the_positions() -> None:
     said = "task.max_length is 41, but the model 'me/it' has positions for 40 tokens: set it to"
     with pytest.raises(RecipeError, match=said):
         require_positions(ARCHITECTURES[0].build(), 41, "me/it")
+
+
+@pytest.mark.parametrize(
+    "architecture", [one for one in ARCHITECTURES if one.name != "vit"], ids=lambda one: one.name
+)
+def test_without_dropout_training_gives_what_evaluation_gives(architecture: Architecture) -> None:
+    model = architecture.build()
+    config = model.config.to_dict()
+    ids = torch.randint(5, 40, (2, 7), generator=torch.Generator().manual_seed(3))
+    expected = model(ids).logits
+    set_dropout(model, 0.0)
+    torch.testing.assert_close(model.train()(ids).logits, expected)
+    set_dropout(model, 0.9)
+    assert not torch.allclose(model(ids).logits, expected)
+    assert model.config.to_dict() == config

@@ -104,6 +104,19 @@ def test_frozen_embeddings_stay_and_all_else_moves(workspace: Workspace, tmp_pat
     }
 
 
+def test_dropout_of_the_recipe_is_that_of_the_run(workspace: Workspace, tmp_path: Path) -> None:
+    losses = []
+    for name, changes in {"own": {}, "none": {"dropout": 0.0}, "again": {"dropout": 0.0}}.items():
+        values = workspace.recipe(training__max_steps=1, training__log_every=1)
+        values["training"] |= {"precision": "float32", **changes}
+        train(values, tmp_path / name)
+        state = json.loads((tmp_path / name / "trainer_state.json").read_text(encoding="utf-8"))
+        losses.append(next(line["loss"] for line in state["log_history"] if "loss" in line))
+        kept = json.loads((tmp_path / name / "config.json").read_text(encoding="utf-8"))
+        assert kept["hidden_dropout_prob"] == 0.1
+    assert losses[1] == losses[2] != losses[0]
+
+
 def test_notes_on_the_data_are_told(workspace: Workspace, tmp_path: Path) -> None:
     text = Path(workspace.task("classification")["train"]).read_text(encoding="utf-8")
     (tmp_path / "train.tsv").write_text(text + "w1 w2\tfourth\n", encoding="utf-8")

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
+    BertForSequenceClassification,
     BertModel,
     PreTrainedModel,
 )
@@ -35,7 +36,7 @@ from tests.training.loop import (
     trainer_of,
     uneven,
 )
-from tests.workspace import bert_config
+from tests.workspace import LABELS, bert_config
 
 KINDS = ("classification", "regression", "tokens", "question-answering")
 
@@ -340,3 +341,46 @@ def test_several_labels_a_text_are_answers_of_their_own(tmp_path: Path) -> None:
     per_label: Tensor = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
     logged = record.logs[0]["distillation_loss"]
     assert logged == pytest.approx(4 * per_label.mean().item(), rel=1e-4)
+
+
+# Hidden states.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hidden_states_are_compared_at_every_step(kind: str, tmp_path: Path) -> None:
+    rows, collator = uneven(kind)
+    teacher = other(kind).train(False)
+    distillation = Distillation(alpha_ce=0.0, alpha_kd=0.0, alpha_hidden=0.5)
+    trainer = trainer_of(
+        tmp_path, Movement(keep=0.2), kind, train_dataset=rows, data_collator=collator,
+        teacher=teacher, distillation=distillation, changes={"remove_unused_columns": False},
+    )  # fmt: skip
+    calls = Calls(teacher)
+    batch = collator([rows[place] for place in range(4)])
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    model: Any = trainer.model
+    with torch.no_grad():
+        ours = model.train()(**inputs, output_hidden_states=True).hidden_states[1:]
+        theirs = teacher(**inputs, output_hidden_states=True).hidden_states[1:]
+    real = batch["attention_mask"].bool()
+    expected = sum(
+        float((a - b)[real].square().mean() / b[real].square().mean())
+        for a, b in zip(ours, theirs, strict=True)
+    )
+    loss = trainer.compute_loss(model, dict(batch))
+    assert loss.item() == pytest.approx(0.5 * expected, rel=1e-5)
+    before = calls.count
+    trainer.train()
+    assert calls.count == before + STEPS  # and never ahead
+    assert "hidden_loss" in next(logs for logs in trainer.state.log_history if "loss" in logs)
+
+
+def test_a_teacher_of_another_depth_is_refused(tmp_path: Path) -> None:
+    deeper = BertForSequenceClassification(
+        bert_config(num_hidden_layers=3, num_labels=3, id2label=dict(enumerate(LABELS)))
+    )
+    trainer = trainer_of(
+        tmp_path, None, teacher=deeper, distillation=Distillation(alpha_hidden=1.0)
+    )
+    with pytest.raises(TrainingError, match="2 layers of 16, and the teacher 3 layers of 16"):
+        trainer.train()

@@ -1,5 +1,8 @@
 """What a student loses against its teacher."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,6 +44,31 @@ def binary_divergence(student: Tensor, teacher: Tensor, temperature: float) -> T
     yes = functional.logsigmoid(target) - functional.logsigmoid(softened)
     no = functional.logsigmoid(-target) - functional.logsigmoid(-softened)
     return (probability * yes + (1 - probability) * no).mean() * temperature**2
+
+
+def hidden_difference(
+    student: Sequence[Tensor], teacher: Sequence[Tensor], real: Tensor | None
+) -> Tensor:
+    """Squared difference of hidden states, of each layer in relation to the teacher's own size.
+
+    sum over layers of mean((student - teacher)^2) / mean(teacher^2) (Kurtic et al. 2023,
+    arXiv 2310.06927), the means over numbers of tokens that are no padding.
+
+    Args:
+        student: states after each layer, shape `(batch, tokens, width)`.
+        teacher: the same of the teacher, without gradient.
+        real: True for tokens that are no padding, shape `(batch, tokens)`; None for all.
+
+    Returns:
+        Scalar, in float32.
+    """
+    parts = []
+    for ours, theirs in zip(student, teacher, strict=True):
+        ours, theirs = ours.float(), theirs.float()
+        kept = 1.0 if real is None else real[..., None].float()
+        # Products, not a selection of rows: how many are left would have to be waited for.
+        parts.append(((ours - theirs).square() * kept).sum() / (theirs.square() * kept).sum())
+    return torch.stack(parts).sum()
 
 
 def squared_difference(student: Tensor, teacher: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Learning from a teacher beside the labels."""
 
-from collections.abc import Mapping
-from typing import Any, final
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, final
 
 import torch
 from pydantic import ConfigDict
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fineprune.core.distillation import (
     binary_divergence,
+    hidden_difference,
     softened_divergence,
     squared_difference,
 )
@@ -26,17 +27,23 @@ _NEVER = -1e9
 @final
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Distillation:
-    """How a teacher's outputs enter the loss: alpha_kd * T^2 * KL + alpha_ce * (task loss).
+    """How a teacher's outputs enter the loss.
+
+    alpha_kd * T^2 * KL + alpha_hidden * (difference of hidden states) + alpha_ce * (task loss)
 
     Attributes:
         temperature: T; above 1 it softens both distributions.
         alpha_ce: weight of the task's own loss.
         alpha_kd: weight of the divergence from the teacher.
+        alpha_hidden: weight of the difference of hidden states, summed over layers, each in
+            relation to the size of the teacher's. Above 0 the teacher, which needs as many layers
+            of the same width, runs at every step.
     """
 
     temperature: Positive = 2.0
     alpha_ce: NotNegative = 0.1
     alpha_kd: NotNegative = 0.9
+    alpha_hidden: NotNegative = 0.0
 
     def divergence(
         self,
@@ -77,6 +84,32 @@ class Distillation:
         ]
         return torch.stack(parts).mean()
 
+    def hidden_difference(
+        self,
+        student: Mapping[str, Any],
+        teacher: Mapping[str, Any],
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        """How far a student's hidden states are from its teacher's, over all layers.
+
+        Args:
+            student: model outputs with hidden states.
+            teacher: its teacher's, of the same inputs.
+            attention_mask: array of shape `(batch, tokens)`, 0 for padding; None where there is
+                none.
+
+        Raises:
+            TrainingError: one of them has no hidden states, or they are not of one shape.
+        """
+        ours, theirs = (_states(outputs) for outputs in (student, teacher))
+        if [one.shape for one in ours] != [one.shape for one in theirs]:
+            raise TrainingError(
+                f"distillation.alpha_hidden: the model has {_sizes(ours)}, and the teacher "
+                f"{_sizes(theirs)}; both need the same, or set it to 0"
+            )
+        real = None if attention_mask is None else attention_mask.bool()
+        return hidden_difference(ours, theirs, real)
+
     def _divergence_of(
         self,
         name: str,
@@ -100,6 +133,21 @@ class Distillation:
         if student.shape[-1] == 1 and name not in _SPANS:
             return squared_difference(student, teacher)
         return softened_divergence(student, teacher, self.temperature)
+
+
+def _states(outputs: Mapping[str, Any]) -> Sequence[Tensor]:
+    """The hidden states after each layer."""
+    states = outputs.get("hidden_states")
+    if not states:
+        raise TrainingError(
+            f"distillation.alpha_hidden: a model that outputs {', '.join(outputs)} has no hidden "
+            f"states to distil; set it to 0"
+        )
+    return cast(Sequence[Tensor], states[1:])
+
+
+def _sizes(states: Sequence[Tensor]) -> str:
+    return f"{len(states)} layers of {states[0].shape[-1]}"
 
 
 def logit_names(outputs: Mapping[str, Any]) -> list[str]:

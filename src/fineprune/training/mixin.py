@@ -142,7 +142,9 @@ class FinePruningMixin(_Base):
         """As in `Trainer`; asks the teacher first, where what it says is not known yet."""
         if self._rounding is not None:
             require_roundable(cast(nn.Module, self.model), fsdp=self.is_fsdp_enabled)
-        if self.teacher is not None and self._taught is None and is_fixed(self.train_dataset):
+        # Hidden states are too many to be kept.
+        kept = not self.distillation.alpha_hidden and is_fixed(self.train_dataset)
+        if self.teacher is not None and self._taught is None and kept:
             self._taught = self._ask(self.teacher)
             self.train_dataset = with_rows(cast(Any, self.train_dataset))
         return super().train(*args, **kwargs)
@@ -194,7 +196,11 @@ class FinePruningMixin(_Base):
     ) -> Any:
         """The task's loss, the divergence from the teacher, and the penalty, weighted."""
         rows = inputs.pop(ROW, None)
-        taught = self._teach(inputs, rows) if model.training and self.teacher is not None else None
+        taught = None
+        if model.training and self.teacher is not None:
+            if self.distillation.alpha_hidden:
+                inputs["output_hidden_states"] = True
+            taught = self._teach(inputs, rows)
         mask = inputs.get("attention_mask")
         pruner = self._pruning.pruner
         # Looking for the masks takes a millisecond, and in training they are known.
@@ -212,7 +218,7 @@ class FinePruningMixin(_Base):
         self,
         task_loss: Tensor,
         outputs: Any,
-        taught: Mapping[str, Tensor] | None,
+        taught: Mapping[str, Any] | None,
         attention_mask: Tensor | None,
         share: float,
     ) -> Tensor:
@@ -225,6 +231,11 @@ class FinePruningMixin(_Base):
             )
             loss = self.distillation.alpha_ce * loss
             loss = loss + share * self.distillation.alpha_kd * parts["distillation_loss"]
+            if alpha := self.distillation.alpha_hidden:
+                parts["hidden_loss"] = self.distillation.hidden_difference(
+                    outputs, taught, attention_mask
+                )
+                loss = loss + share * alpha * parts["hidden_loss"]
         pruner = self._pruning.pruner
         # The penalty is the same for all batches of a step: it is added to the last one, for all.
         if pruner is not None and pruner.penalty_weight and self.accelerator.sync_gradients:
@@ -287,11 +298,14 @@ class FinePruningMixin(_Base):
         return self._remove_unused_columns(dataset, description="training")
 
     @torch.no_grad()
-    def _teach(self, inputs: Mapping[str, Any], rows: Tensor | None) -> Mapping[str, Tensor]:
+    def _teach(self, inputs: Mapping[str, Any], rows: Tensor | None) -> Mapping[str, Any]:
         if self._taught is not None and rows is not None:
             return self._taught.of(rows, inputs.get("attention_mask"))
         plain = {name: one for name, one in inputs.items() if name not in NOT_INPUTS}
-        outputs = cast(Mapping[str, Tensor], cast(nn.Module, self.teacher)(**plain))
+        # What is asked for ahead is in float32, and what is asked for at each step in the
+        # precision of the training, where time counts.
+        with self.accelerator.autocast() if self.distillation.alpha_hidden else nullcontext():
+            outputs = cast(Mapping[str, Any], cast(nn.Module, self.teacher)(**plain))
         logit_names(outputs)  # which refuses a head without
         return outputs
 

@@ -136,6 +136,17 @@ def freeze_embeddings(model: nn.Module) -> None:
             module.requires_grad_(False)
 
 
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Sets the probability of all dropout of a model; its config keeps what it says."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+        # Attention that takes it as an argument keeps it as a number.
+        for name, value in vars(module).items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(module, name, probability)
+
+
 def _from_pretrained(name: str, head: Head, **options: Any) -> tuple[PreTrainedModel, list[str]]:
     """A model with a head, and the names of those of its weights that the checkpoint lacks."""
     require_plain(Path(resolve_name(name)))

@@ -33,6 +33,7 @@ from fineprune.training.models import (
     require_padding,
     require_positions,
     require_same_tokens,
+    set_dropout,
 )
 from fineprune.training.precision import fastest_precision
 from fineprune.training.progress import ProgressCallback, track_teacher
@@ -176,6 +177,8 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
     pruning, model, task = recipe.pruning, prepared.model, prepared.task
     if settings.freeze_embeddings:
         freeze_embeddings(model)
+    if settings.dropout is not None:
+        set_dropout(model, settings.dropout)
     if pruning:
         attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
     sets = task.evaluation_sets(prepared.texts) if "validation" in task.splits else ()

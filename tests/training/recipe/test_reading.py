@@ -242,6 +242,7 @@ def test_impossible_section(sections: dict[str, Any], said: str) -> None:
         ("score_learning_rate", [1e-2], "a valid number"),
         ("adam_epsilon", 0.0, "greater than 0"),
         ("freeze_embeddings", "maybe", "a valid boolean"),
+        ("dropout", 1.0, "less than 1"),
         ("precision", "int8", "'auto', 'float32', 'bfloat16' or 'float16'"),
         ("precision", 16, "'auto', 'float32', 'bfloat16' or 'float16'"),
         ("seed", -1, "greater than or equal to 0"),

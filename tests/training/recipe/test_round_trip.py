@@ -31,6 +31,7 @@ training = st.fixed_dictionaries(
         "max_grad_norm": not_negative,
         "group_by_length": st.booleans(),
         "freeze_embeddings": st.booleans(),
+        "dropout": st.floats(0, 1, exclude_max=True),
         "precision": st.sampled_from(["float32", "bfloat16", "float16"]),
         "seed": st.integers(0, 2**32 - 1),
         "evaluate_every": interval,

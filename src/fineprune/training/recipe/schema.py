@@ -120,6 +120,8 @@ class TrainingSettings:
         group_by_length: whether a batch holds texts of like length, which saves padding; where
             lengths differ much, a run takes half the time.
         freeze_embeddings: whether embeddings stay as they are, as in the paper.
+        dropout: probability of all dropout in training; without it, the model's own. 0 suits a
+            student whose texts are augmented: its labels are soft, and its texts never the same.
         precision: of the arithmetic: `auto`, `float32`, `bfloat16` (or `bf16`) or `float16`.
             Weights and scores stay float32 in each. `auto` times a few steps in float32 and
             bfloat16, and takes the faster; the run's recipe says which, and a resumed run keeps it.
@@ -144,6 +146,7 @@ class TrainingSettings:
     max_grad_norm: NotNegative = 1.0
     group_by_length: bool = False
     freeze_embeddings: bool = False
+    dropout: Annotated[Fraction, Field(lt=1)] | None = None
     precision: Precision = "auto"
     seed: Seed = 92
     evaluate_every: Interval = "epoch"
