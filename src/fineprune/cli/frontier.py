@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from fineprune.cli.options import JsonOption, OverridesArgument, RecipeArgument, ThreadsOption
-from fineprune.cli.printing import note, print_json, print_table
+from fineprune.cli.printing import note, print_json
 from fineprune.engine.native import PRECISIONS, Precision
 from fineprune.engine.threads import count_threads
 from fineprune.errors import FinepruneError
@@ -17,8 +17,6 @@ from fineprune.wording import listed
 
 if TYPE_CHECKING:
     from fineprune.report.frontier.models import Bits
-    from fineprune.report.frontier.records import FrontierRecord
-    from fineprune.report.records import Point
 
 
 def frontier(
@@ -60,6 +58,7 @@ def frontier(
     with needs("train", "fineprune frontier"):
         from fineprune.report.frontier.measure import Search, measure_frontier
         from fineprune.report.frontier.records import FRONTIER_FILE
+        from fineprune.report.text import frontier_lines
         from fineprune.tasks.base import split_named
         from fineprune.tasks.model_names import resolve_name
         from fineprune.training.recipe import read_recipe
@@ -84,7 +83,7 @@ def frontier(
     if json:
         print_json(found.record())
     else:
-        _print(found)
+        print(*frontier_lines(found), sep="\n")
 
 
 def _teacher(name: str | None) -> Path | None:
@@ -97,11 +96,10 @@ def _teacher(name: str | None) -> Path | None:
 
 
 def _engines(against: str | None) -> list[str]:
-    from fineprune.report.frontier.measure import DENSE_ENGINES
-    from fineprune.report.speed.race import why_missing
+    from fineprune.report.frontier.measure import DENSE_ENGINES, installed_engines
 
     if against is None:
-        return [name for name in DENSE_ENGINES if not why_missing(name, {})]
+        return installed_engines()
     names = [name.strip() for name in against.split(",") if name.strip()]
     for name in names:
         if name not in DENSE_ENGINES:
@@ -131,34 +129,3 @@ def _bits(text: str) -> "list[Bits]":
             )
         found.append((int(numbers[0]), int(numbers[1])))
     return list(dict.fromkeys(found))
-
-
-def _print(found: "FrontierRecord") -> None:
-    columns = {
-        "engine": "left",
-        "kept": "right",
-        "bits": "right",
-        found.metric: "right",
-        "MB": "right",
-        "ms": "right",
-        "texts/s": "right",
-    }
-    title = (
-        f"{found.rows:,} texts of {found.split}, {found.machine.threads} threads, "
-        f"{found.machine.cpu}"
-    )
-    print_table(columns, [_row(one, found.metric) for one in found.points], title=title)
-    for line in found.in_words():
-        print(line)
-
-
-def _row(point: "Point", metric: str) -> list[str]:
-    return [
-        f"{point.engine} {point.precision}",
-        f"{point.density:.1%}",
-        "" if point.bits is None else f"{point.bits}/{point.embedding_bits}",
-        f"{point.metrics[metric]:.4g}",
-        f"{point.bytes / 1e6:.2f}",
-        f"{point.milliseconds:.2f}",
-        f"{point.texts_per_second:,.0f}",
-    ]

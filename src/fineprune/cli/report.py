@@ -30,6 +30,9 @@ def report(
     output: Annotated[Path, typer.Option(help="The page to write.", metavar="FILE")] = Path(
         "report.html"
     ),
+    bits: Annotated[
+        int, typer.Option(help="To pack with, of models that are not packed yet: 2 to 8, 16 or 32.")
+    ] = 8,
     text: Annotated[bool, typer.Option("--text", help="Print tables, and write no page.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -44,7 +47,9 @@ def report(
             from fineprune.report.page import render
         require_place(output)  # before anything is measured
     with Console(stderr=True).status("") as status:
-        found, images = make_report(models, against=against, images=writes_page, say=status.update)
+        found, images = make_report(
+            models, against=against, images=writes_page, bits=bits, say=status.update
+        )
     if json:
         print_json(found.record())
     elif text:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from fineprune.report.frontier.records import Frontier
 from fineprune.report.numbers import megabytes, metric, millions, milliseconds, percent, times
-from fineprune.report.records import Duration, Frontier, ModelReport, PartBytes
+from fineprune.report.records import Duration, ModelReport, PartBytes
 from fineprune.report.storage import EMBEDDINGS, ENCODER
 
 _MOST = 0.5  # of something: it dominates

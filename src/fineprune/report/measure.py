@@ -20,10 +20,11 @@ from fineprune.report.density import (
 )
 from fineprune.report.duration import measure_duration
 from fineprune.report.findings import in_words
+from fineprune.report.frontier.reading import read_frontier
 from fineprune.report.frontier.records import FRONTIER_FILE
 from fineprune.report.history import read_log
 from fineprune.report.masks import MaskImage, block_for, image_of
-from fineprune.report.points import frontier_of, read_frontier
+from fineprune.report.points import frontier_of
 from fineprune.report.records import Duration, ModelReport, Report
 from fineprune.report.source import Opened, density_folders, open_model
 from fineprune.report.storage import bytes_by_part
@@ -38,6 +39,7 @@ def make_report(
     *,
     against: Path | None = None,
     images: bool = True,
+    bits: int = 8,
     say: Say = lambda line: None,
 ) -> tuple[Report, Images]:
     """Measures models.
@@ -46,6 +48,7 @@ def make_report(
         models: runs, plain folders, packed files, or runs with a `frontier.json`.
         against: the dense model, likewise.
         images: whether masks are drawn.
+        bits: that models are packed with which are not packed yet, embeddings included.
         say: is told what is being done.
 
     Returns:
@@ -61,9 +64,11 @@ def make_report(
     names = _names(reported)
     found, drawn = [], Images()
     for name, path in zip(names, reported, strict=True):
-        model, drawn[name] = _measure(name, path, len(reported) if images else 0, say)
+        model, drawn[name] = _measure(
+            name, path, say, bits=bits, share=len(reported) if images else 0
+        )
         found.append(model)
-    dense = _measure("dense", against, 0, say, "float32")[0] if against else None
+    dense = _measure("dense", against, say, bits=bits, precision="float32")[0] if against else None
     if not frontiers and (own := frontier_of(found, dense)):
         frontiers = [own]
     found = [replace(model, words=in_words(model, dense, frontiers)) for model in found]
@@ -93,12 +98,12 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _measure(
-    name: str, path: Path, share: int, say: Say, precision: Precision = "fast"
+    name: str, path: Path, say: Say, *, bits: int, share: int = 0, precision: Precision = "fast"
 ) -> tuple[ModelReport, list[MaskImage]]:
     """One model, and its masks drawn small enough for as many to share a page; 0 for none."""
     say(f"reading {path}")
     with tempfile.TemporaryDirectory(prefix="fineprune-") as scratch:
-        model = open_model(path, Path(scratch) / "model")
+        model = open_model(path, Path(scratch) / "model", bits=bits)
         masks = dict(masks_of(model))
         matrices = in_order(matrix_density(tensor, mask) for tensor, mask in masks.items())
         if not matrices:

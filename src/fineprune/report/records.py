@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from fineprune.report.frontier.records import Frontier
+
 Kind = Literal["run", "folder", "packed file"]
 
 
@@ -189,66 +191,6 @@ class LogLine:
     penalty: float | None
     learning_rate: float | None
     score_learning_rate: float | None
-
-
-OURS = "fineprune"
-"""The engine of this package, among those of points."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A model in an engine: what it brings and what it costs.
-
-    Attributes:
-        engine: that it was measured in.
-        precision: of the arithmetic.
-        density: kept over prunable weights.
-        bits: of packed weights in layers; None where they are not packed.
-        embedding_bits: likewise.
-        metrics: of the task; empty where nobody measured.
-        bytes: of everything that is deployed, the tokenizer included.
-        milliseconds: for one text at a time, a median.
-        texts_per_second: in batches of 64 texts of like length; None where it was not measured.
-    """
-
-    engine: str
-    precision: str
-    density: float
-    bits: int | None
-    embedding_bits: int | None
-    metrics: Mapping[str, float]
-    bytes: int
-    milliseconds: float | None
-    texts_per_second: float | None
-
-
-@dataclass(frozen=True)
-class Frontier:
-    """Points that were measured alike.
-
-    Attributes:
-        source: the run, or what is reported here.
-        task: in words.
-        split: that the metric was computed on.
-        metric: which of the metrics is drawn.
-        rows: of the split; None where it is not known.
-        cpu: the machine's.
-        threads: that were used.
-        instructions: of the kernels.
-        points: all of them.
-        words: what they say, in sentences.
-    """
-
-    source: str
-    task: str
-    split: str
-    metric: str
-    rows: int | None
-    cpu: str
-    threads: int
-    instructions: str
-    points: Sequence[Point]
-    words: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

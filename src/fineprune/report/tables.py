@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fineprune.report.frontier.records import Frontier, Point
 from fineprune.report.numbers import megabytes, metric, milliseconds, percent, whole
-from fineprune.report.records import Duration, Frontier, LogLine, ModelReport, PartBytes
+from fineprune.report.records import Duration, LogLine, ModelReport, PartBytes
 
 _MOST_LINES = 20  # of a log in a table
 
@@ -53,7 +54,7 @@ def frontier_table(frontier: Frontier) -> Table:
             one.engine,
             one.precision,
             _cell(one.density, percent),
-            _cell(one.bits, whole),
+            Cell(one.bits, _bits(one)),
             _cell(one.metrics.get(frontier.metric), lambda value: metric(frontier.metric, value)),
             _cell(one.bytes, megabytes),
             _cell(one.milliseconds, milliseconds),
@@ -177,6 +178,13 @@ def log_table(log: Sequence[LogLine]) -> Table:
         for line in lines
     ]
     return Table("How it was trained", ["step", *shown], rows)
+
+
+def _bits(point: Point) -> str:
+    """Of layers and embeddings, as options name them."""
+    if point.bits is None:
+        return "-"
+    return f"{point.bits}/{point.embedding_bits}"
 
 
 def _cell(value: float | None, write: Callable[[Any], str]) -> Cell:

@@ -4,8 +4,9 @@ import textwrap
 from collections.abc import Iterator
 
 from fineprune.report import tables
+from fineprune.report.frontier.records import Frontier
 from fineprune.report.numbers import metric, percent, whole
-from fineprune.report.records import Frontier, ModelReport, Report
+from fineprune.report.records import ModelReport, Report
 from fineprune.report.tables import Table
 
 _WIDTH = 80
@@ -19,15 +20,23 @@ def to_text(report: Report) -> str:
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
+def frontier_lines(frontier: Frontier) -> Iterator[str]:
+    """How it was measured, its table, and what it says in words."""
+    yield from _frontier(frontier)
+    for sentence in frontier.words:
+        yield from _wrapped(sentence)
+
+
 def _frontier(frontier: Frontier) -> Iterator[str]:
+    machine = frontier.machine
     rows = "" if frontier.rows is None else f", {whole(frontier.rows)} examples"
-    threads = "1 thread" if frontier.threads == 1 else f"{frontier.threads} threads"
+    threads = "1 thread" if machine.threads == 1 else f"{machine.threads} threads"
     yield "What it brings"
     yield from _wrapped(
-        f"{frontier.metric}: {frontier.task}, {frontier.split}{rows}. {frontier.cpu}, {threads}, "
-        f"{frontier.instructions}."
+        f"{frontier.metric}: {frontier.task}, {frontier.split}{rows}. {machine.cpu}, {threads}, "
+        f"{machine.instructions}."
     )
-    yield from _table(tables.frontier_table(frontier))
+    yield from table_lines(tables.frontier_table(frontier))
 
 
 def _model(model: ModelReport) -> Iterator[str]:
@@ -38,18 +47,21 @@ def _model(model: ModelReport) -> Iterator[str]:
     for sentence in model.words:
         yield from _wrapped(f"- {sentence}", indent="  ")
     yield ""
-    yield from _table(tables.matrix_table(model))
-    yield from _table(tables.bytes_table(model.bytes))
+    yield from table_lines(tables.matrix_table(model))
+    yield from table_lines(tables.bytes_table(model.bytes))
     if model.duration:
-        yield from _table(tables.duration_table(model.duration))
-        yield from _table(tables.form_table(model.duration))
-        yield from _table(tables.layer_table(model.duration))
+        yield from table_lines(tables.duration_table(model.duration))
+        yield from table_lines(tables.form_table(model.duration))
+        yield from table_lines(tables.layer_table(model.duration))
     if model.log:
-        yield from _table(tables.log_table(model.log))
+        yield from table_lines(tables.log_table(model.log))
 
 
-def _table(table: Table) -> Iterator[str]:
-    """Columns with two spaces between them: fewer signs than frames, and easy to search in."""
+def table_lines(table: Table) -> Iterator[str]:
+    """A table, its caption first; an empty line ends it.
+
+    Columns have two spaces between them: fewer signs than frames, and easy to search in.
+    """
     rows = [list(table.headings), *([_text(cell) for cell in row] for row in table.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.headings))]
     yield table.caption

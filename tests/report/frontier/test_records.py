@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fineprune.report.frontier.records import FrontierRecord, Machine
-from fineprune.report.records import Point
+from fineprune.report.frontier.findings import in_words
+from fineprune.report.frontier.records import Frontier, Machine, Point
 
 MACHINE = Machine("a CPU", 2, "avx2")
 
@@ -24,10 +24,8 @@ def point(engine: str, precision: str, score: float, milliseconds: float, **othe
     )  # fmt: skip
 
 
-def frontier(*points: Point) -> FrontierRecord:
-    return FrontierRecord(
-        "text-classification", "test", "accuracy", 100, MACHINE, points, {"x": "gone"}
-    )
+def frontier(*points: Point) -> Frontier:
+    return Frontier("text-classification", "test", "accuracy", 100, MACHINE, points, {"x": "gone"})
 
 
 FAST_RIVAL = point("openvino", "int8", 0.950, 3.0)
@@ -41,7 +39,7 @@ def test_the_fastest_that_is_good_enough_beside_the_fastest_rival() -> None:
         point("fineprune", "fast", 0.948, 1.0, density=0.05, bytes=8),
         point("fineprune", "fast", 0.9479, 0.5, density=0.03),
     ]
-    first, second = frontier(*ours, FAST_RIVAL, GOOD_RIVAL).in_words()
+    first, second = in_words(frontier(*ours, FAST_RIVAL, GOOD_RIVAL))
     assert first == (
         "10.0% kept reaches the accuracy of the dense model in int8, 0.951: 0.951 in fast, 2.0 "
         "times as fast as openvino int8, and 4.0 times smaller."
@@ -53,20 +51,20 @@ def test_the_fastest_that_is_good_enough_beside_the_fastest_rival() -> None:
 
 
 def test_none_is_good_enough() -> None:
-    said = list(frontier(point("fineprune", "fast", 0.9, 1.0), FAST_RIVAL).in_words())
+    said = list(in_words(frontier(point("fineprune", "fast", 0.9, 1.0), FAST_RIVAL)))
     assert said[0] == "No packed model reaches the accuracy of the dense model in int8, 0.95."
 
 
 def test_a_metric_in_percent() -> None:
     close = point("fineprune", "fast", 94.8, 1.0)
-    first, second = frontier(close, point("openvino", "int8", 95.0, 2.0)).in_words()
+    first, second = in_words(frontier(close, point("openvino", "int8", 95.0, 2.0)))
     assert first.startswith("No packed model")
     assert second.startswith("10.0% kept")
 
 
 @pytest.mark.parametrize("rivals", [(), (point("torch", "float32", 0.95, 9.0),)])
 def test_without_an_int8_engine_it_says_nothing(rivals: tuple[Point, ...]) -> None:
-    assert list(frontier(point("fineprune", "int8", 0.95, 1.0), *rivals).in_words()) == []
+    assert list(in_words(frontier(point("fineprune", "int8", 0.95, 1.0), *rivals))) == []
 
 
 def test_record() -> None:

@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,10 +16,10 @@ from fineprune.engine.native import Precision, choose_instruction_set
 from fineprune.errors import CheckpointError
 from fineprune.packing import read_packed
 from fineprune.report.accuracy import require_head, task_of, tokenizer_of
+from fineprune.report.frontier.findings import in_words
 from fineprune.report.frontier.models import Bits, PackedPoint, pack_exactly, packed_models
-from fineprune.report.frontier.records import FrontierRecord, Machine
+from fineprune.report.frontier.records import Frontier, Machine, Point
 from fineprune.report.machine import cpu_name
-from fineprune.report.records import Point
 from fineprune.report.rows import Rows
 from fineprune.report.speed.process import EngineProcess, EngineStoppedError, engine_process
 from fineprune.report.speed.race import why_missing
@@ -54,6 +54,11 @@ _BATCH = 64
 _PAUSE_SECONDS = 0.1  # between turns: threads that wait for work spin for a while before they sleep
 
 Say = Callable[[str], None]
+
+
+def installed_engines() -> list[str]:
+    """Those of `DENSE_ENGINES` that can be measured here."""
+    return [name for name in DENSE_ENGINES if not why_missing(name, {})]
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class _Contender:
 
 def measure_frontier(
     run: Path, dense: Path | None, settings: TaskSettings, search: Search, say: Say
-) -> FrontierRecord:
+) -> Frontier:
     """Measures all models of a run, and the dense model beside them.
 
     Args:
@@ -120,7 +125,7 @@ def measure_frontier(
         scored = stage.score(contenders)
         times = stage.times([one for one, _ in scored])
         timed = [(*pair, both) for pair, both in zip(scored, times, strict=True) if all(both)]
-    return FrontierRecord(
+    found = Frontier(
         task=settings.kind,
         split=search.split,
         metric=metric_name(sets[0], task.metric),
@@ -129,6 +134,7 @@ def measure_frontier(
         points=[_point(one, metrics, both) for one, metrics, both in timed],
         left_out=stage.left_out,
     )
+    return replace(found, words=tuple(in_words(found)))
 
 
 def _point(one: _Contender, metrics: Metrics, times: tuple[float, float]) -> Point:

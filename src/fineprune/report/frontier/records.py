@@ -1,18 +1,41 @@
 """What came of measuring a frontier."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from math import inf
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
-
-from fineprune.report.records import OURS, Point
 
 VERSION = 1
 FRONTIER_FILE = "frontier.json"
 
-_MARGINS = (0.0, 0.3)  # points
-_POINT = 0.01  # of a metric that is a share
-_HIGHEST_SHARE = 1.0  # a metric beyond it is in percent
+OURS = "fineprune"
+"""The engine of this package, among those of points."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model in an engine: what it brings and what it costs.
+
+    Attributes:
+        engine: that it was measured in.
+        precision: of the arithmetic.
+        density: kept over prunable weights.
+        bits: of packed weights in layers; None where they are not packed.
+        embedding_bits: likewise.
+        metrics: of the task; empty where nobody measured.
+        bytes: of everything that is deployed, the tokenizer included.
+        milliseconds: for one text at a time, a median.
+        texts_per_second: in batches of 64 texts of like length; None where it was not measured.
+    """
+
+    engine: str
+    precision: str
+    density: float
+    bits: int | None
+    embedding_bits: int | None
+    metrics: Mapping[str, float]
+    bytes: int
+    milliseconds: float | None
+    texts_per_second: float | None
 
 
 @dataclass(frozen=True)
@@ -31,59 +54,34 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class FrontierRecord:
-    """Models of one run, beside the dense one.
+class Frontier:
+    """Points that were measured alike: pruned models, and the dense one beside them.
 
     Attributes:
-        task: its kind.
+        task: its kind, or in words.
         split: that was scored.
         metric: by which models are compared.
-        rows: texts that were scored.
+        rows: texts that were scored; None where it is not known.
         machine: what it was measured on.
         points: all that was measured.
         left_out: engines that were not, and why.
+        words: what it says, in sentences.
+        source: the run, or what is reported; empty where it is being measured.
     """
 
     task: str
     split: str
     metric: str
-    rows: int
+    rows: int | None
     machine: Machine
     points: Sequence[Point]
-    left_out: Mapping[str, str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    words: Sequence[str] = ()
+    source: str = ""
 
     def record(self) -> dict[str, Any]:
-        """All of it, as JSON types."""
-        return {"version": VERSION, **asdict(self), "in_words": list(self.in_words())}
-
-    def in_words(self) -> Iterator[str]:
-        """What packed models as accurate as the dense one in int8 bring."""
-        rivals = [one for one in self.points if one.engine != OURS and "int8" in one.precision]
-        if rivals:
-            best = max(map(self._score, rivals))
-            fastest = min(rivals, key=_milliseconds)
-            for margin in _MARGINS:
-                yield self._beside(fastest, best, margin)
-
-    def _beside(self, rival: Point, best: float, margin: float) -> str:
-        unit = _POINT if best <= _HIGHEST_SHARE else 100 * _POINT
-        below = f" less {margin:g} points" if margin else ""
-        aim = f"the {self.metric} of the dense model in int8, {best:.4g}{below}"
-        ours = [one for one in self.points if one.engine == OURS]
-        enough = [one for one in ours if self._score(one) >= best - margin * unit]
-        if not enough:
-            return f"No packed model reaches {aim}."
-        chosen = min(enough, key=_milliseconds)
-        faster = _milliseconds(rival) / _milliseconds(chosen)
-        return (
-            f"{chosen.density:.1%} kept reaches {aim}: {self._score(chosen):.4g} in "
-            f"{chosen.precision}, {faster:.1f} times as fast as "
-            f"{rival.engine} {rival.precision}, and {rival.bytes / chosen.bytes:.1f} times smaller."
-        )
-
-    def _score(self, point: Point) -> float:
-        return point.metrics[self.metric]
-
-
-def _milliseconds(point: Point) -> float:
-    return inf if point.milliseconds is None else point.milliseconds
+        """All of it as JSON types, as `frontier.json` has it."""
+        record = asdict(self)
+        del record["source"]  # where the file lies
+        words = list(record.pop("words"))
+        return {"version": VERSION, **record, "in_words": words}

@@ -6,9 +6,10 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from fineprune.report.frontier.records import OURS, Frontier, Point
 from fineprune.report.numbers import is_share
 from fineprune.report.page.themes import FAINT, LINES, MARKERS, SERIES, style, to_svg
-from fineprune.report.records import OURS, Duration, Frontier, Histogram, LogLine, PartBytes, Point
+from fineprune.report.records import Duration, Histogram, LogLine, PartBytes
 
 _WIDTH = 9.0  # inches; the page scales it to its own
 _MOST_POINTS = 400  # of a line: more are closer than pixels

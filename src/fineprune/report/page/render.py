@@ -8,10 +8,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fineprune.report import numbers, tables
+from fineprune.report.frontier.records import Frontier
 from fineprune.report.masks import MaskImage, to_data_url
 from fineprune.report.names import order_of_parts
 from fineprune.report.page import charts
-from fineprune.report.records import Frontier, ModelReport, Report
+from fineprune.report.records import ModelReport, Report
 from fineprune.report.tables import Table
 
 _CODE = re.compile(r"`([^`]+)`")
