@@ -19,6 +19,7 @@ from fineprune.packing.folder import Source, read_source
 from fineprune.packing.header import KINDS, SPARSE_KINDS, Kind
 from fineprune.packing.metadata import MODULES_FEATURE, Metadata
 from fineprune.packing.modules import WEIGHTS
+from fineprune.packing.prunable import Prunable
 from fineprune.packing.quantize import Precision, Role, to_tensor
 from fineprune.packing.report import PackReport, TensorReport
 from fineprune.packing.sparse import plan_sparse
@@ -162,9 +163,12 @@ def _entries(packed: Sequence[_Packed]) -> dict[str, bytes]:
 def _metadata(
     model: Source, packed: Sequence[_Packed], precision: Precision, provenance: Mapping[str, Any]
 ) -> dict[str, str]:
-    in_layers = [one for one in packed if one.role is Role.LAYER]
-    kept = sum(one.tensor.kept for one in in_layers)
-    prunable = sum(one.array.size for one in in_layers)
+    rule = Prunable.of(model.config)
+    covered = [
+        one for one in packed if any(rule.covers(name, one.array.shape) for name in one.tied)
+    ]
+    kept = sum(one.tensor.kept for one in covered)
+    prunable = sum(one.array.size for one in covered)
     how = {
         "fineprune": __version__,
         "bits": precision.bits,

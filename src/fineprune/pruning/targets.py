@@ -8,11 +8,11 @@ layers or more. Embeddings, poolers and heads stand outside of any stack.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from torch import nn
 
 from fineprune.errors import TargetError
+from fineprune.packing.prunable import matches
 from fineprune.pruning.mask import Mask
 from fineprune.wording import listed
 
@@ -56,7 +56,7 @@ def find_targets(
     """
     linears = dict(_linears(model))
     for pattern in (*include, *exclude):
-        if not any(fnmatchcase(name, pattern) for name in linears):
+        if not any(matches(name, [pattern]) for name in linears):
             raise TargetError(
                 f"the pattern {pattern!r} matches no linear layer; this model has {listed(linears)}"
             )
@@ -64,7 +64,7 @@ def find_targets(
     targets = [
         Target(name, linear, _kind(name, blocks))
         for name, linear in linears.items()
-        if (name.startswith(blocks) or _matches(name, include)) and not _matches(name, exclude)
+        if (name.startswith(blocks) or matches(name, include)) and not matches(name, exclude)
     ]
     if not targets:
         raise TargetError(_nothing_found(model, list(linears), exclude))
@@ -114,10 +114,6 @@ def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
 
 def _kind(name: str, blocks: Sequence[str]) -> str:
     return next((name.removeprefix(block) for block in blocks if name.startswith(block)), name)
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _nothing_found(model: nn.Module, linears: Sequence[str], exclude: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """How well a packed file does on a recipe's task, in the engine: no PyTorch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from fineprune.engine.config import Config
 from fineprune.engine.native import Precision
 from fineprune.errors import CheckpointError
 from fineprune.packing import PackedModel, read_packed
-from fineprune.packing.quantize import Role
+from fineprune.packing.prunable import Prunable
 from fineprune.report.rows import Inputs, Rows, Run, outputs_of
 from fineprune.tasks.base import (
     Evaluation,
@@ -59,11 +60,12 @@ def accuracy_in_engine(
         FinepruneError: the file cannot be run, the data cannot be read, or they do not fit.
     """
     task, sets = task_of(file, task_settings, split)
+    config = read_packed(file, tensors=()).config
     engine = Engine(file, threads=threads, precision=precision)
     run = _running(engine, _OUTPUTS[task.head.auto_model])
     logits = [outputs_of(run, Rows.of(one.features)) for one in sets]
     _require_outputs(logits[0], task.head, file)
-    return evaluation_of(sets, logits, density=_density(engine.plan()), notes=task.notes)
+    return evaluation_of(sets, logits, density=density_of(config, engine.plan()), notes=task.notes)
 
 
 def task_of(
@@ -134,10 +136,12 @@ def _require_outputs(logits: Logits, head: Head, file: Path) -> None:
         )
 
 
-def _density(plan: Sequence[MatrixPlan]) -> float:
-    in_layers = [one for one in plan if Role.of(one.name, (one.rows, one.columns)) is Role.LAYER]
-    total = sum(one.rows * one.columns for one in in_layers)
-    return sum(one.kept for one in in_layers) / total if total else 1.0
+def density_of(config: Mapping[str, Any], plan: Sequence[MatrixPlan]) -> float:
+    """Kept over prunable weights, of those that an engine has planned for; 1 if there are none."""
+    rule = Prunable.of(config)
+    prunable = [one for one in plan if rule.covers(one.name, (one.rows, one.columns))]
+    total = sum(one.rows * one.columns for one in prunable)
+    return sum(one.kept for one in prunable) / total if total else 1.0
 
 
 def _running(engine: Engine, names: tuple[str, ...]) -> Run:

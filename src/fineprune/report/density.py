@@ -1,13 +1,12 @@
 """What was pruned of a model: by matrix, row, column and head; and how what is left is spread."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.packing.quantize import Role
+from fineprune.packing.prunable import Prunable
 from fineprune.report.names import MatrixName, order_of_parts
 from fineprune.report.records import HeadDensity, Histogram, MatrixDensity, Structure
 from fineprune.report.source import Opened
@@ -23,16 +22,12 @@ _BY_COLUMNS = "attention output"
 
 
 def masks_of(model: Opened) -> Iterator[tuple[str, Mask]]:
-    """For each prunable matrix its name, and which of its weights are not zero.
-
-    Those are the matrices of layers, but for what the config says was left alone.
-    """
-    note = model.packed.config.get("pruned")
-    excluded = note.get("exclude", ()) if isinstance(note, dict) else ()
+    """For each prunable matrix its name, and which of its weights are not zero; tied ones once."""
+    rule = Prunable.of(model.packed.config)
+    seen: set[int] = set()
     for name, tensor in model.packed.tensors.items():
-        layer = name.removesuffix(".weight")
-        is_left_alone = any(fnmatchcase(layer, str(pattern)) for pattern in excluded)
-        if Role.of(name, tensor.shape) is Role.LAYER and not is_left_alone:
+        if rule.covers(name, tensor.shape) and id(tensor) not in seen:
+            seen.add(id(tensor))
             array = model.array(name)
             yield name, (array != 0).reshape(array.shape[0], -1)
 
