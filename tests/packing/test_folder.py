@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, load_file, save
 
-from fineprune.errors import CheckpointError
+from fineprune.errors import CheckpointError, WritingError
 from fineprune.packing import pack, read_packed, unpack
 from tests.packing.folders import CONFIG, LAYER, tiny_tensors, write_folder
 
@@ -141,7 +141,7 @@ def test_other_floats_are_read_as_float32(tmp_path: Path, dtype: type) -> None:
 
 def test_no_folder_for_the_file(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "plain", tiny_tensors())
-    with pytest.raises(CheckpointError, match="create it first"):
+    with pytest.raises(WritingError, match="there is no folder"):
         pack(folder, tmp_path / "missing/file")
 
 

@@ -24,7 +24,7 @@ from fineprune.corpus.writing import AnswerWriter
 from fineprune.engine import Engine
 from fineprune.engine.tasks.cuts import counting_cuts
 from fineprune.errors import DataError
-from fineprune.files import place_of_file
+from fineprune.files import place_of_file, require_place
 
 _PART_ROWS: Final = 512
 """Enough for batches of like length; few enough that a stop loses little."""
@@ -142,10 +142,8 @@ def _add(
 
 
 def _check_places(job: Job) -> None:
-    place = place_of_file(job.output)
-    if not place.parent.is_dir():
-        raise DataError(f"{job.output}: there is no folder {place.parent}; make it first")
-    if place == job.texts.resolve():
+    require_place(job.output)
+    if place_of_file(job.output) == job.texts.resolve():
         raise DataError(f"{job.output} is the input; name another file")
 
 

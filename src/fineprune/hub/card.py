@@ -1,22 +1,19 @@
 """What is said of a model beside it: a card, as hubs expect it in `README.md`."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from fineprune.packing import PackedModel, read_packed
 from fineprune.packing.places import FILENAME, packed_file
-from fineprune.packing.untrusted_yaml import load_untrusted
+from fineprune.packing.told import CONFIG, METRICS, RECIPE, content_of, json_object, yaml_mapping
 
 CARD = "README.md"
 
-_METRICS, _RECIPE, _CONFIG = "metrics.json", "recipe.yaml", "config.json"
 _TASKS = {
     "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
     "ForTokenClassification": ("token-classification", "AutoModelForTokenClassification"),
@@ -134,8 +131,8 @@ def model_card(packed: PackedModel, name: str, size: int, *, folder: bool = Fals
     facts = Facts(
         name=name,
         config=packed.config,
-        recipe=_mapping(load_untrusted, packed.attachments.get(_RECIPE)),
-        recorded=_mapping(json.loads, packed.attachments.get(_METRICS)),
+        recipe=yaml_mapping(packed.attachments.get(RECIPE)),
+        recorded=json_object(packed.attachments.get(METRICS)),
         provenance=packed.provenance,
         size=size,
     )
@@ -173,9 +170,9 @@ def write_card_of_plain(folder: Path, name: str, kept: int, prunable: int) -> No
     """
     facts = Facts(
         name=name,
-        config=_mapping(json.loads, _content(folder / _CONFIG)),
-        recipe=_mapping(load_untrusted, _content(folder / _RECIPE)),
-        recorded=_mapping(json.loads, _content(folder / _METRICS)),
+        config=json_object(content_of(folder / CONFIG)),
+        recipe=yaml_mapping(content_of(folder / RECIPE)),
+        recorded=json_object(content_of(folder / METRICS)),
         provenance={"kept": kept, "prunable": prunable},
         size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
     )
@@ -284,22 +281,9 @@ def base_model(recipe: Mapping[str, Any]) -> str | None:
     """
     model = recipe.get("model")
     for _ in range(_LONGEST_CHAIN):
-        earlier = _mapping(load_untrusted, _content(Path(str(model)) / _RECIPE))
+        earlier = yaml_mapping(content_of(Path(str(model)) / RECIPE))
         if not earlier:
             break
         recipe, model = earlier, earlier.get("model")
     is_name = isinstance(model, str) and _HUB_NAME.fullmatch(model) and not Path(model).exists()
     return str(model) if is_name and model != recipe.get("teacher") else None
-
-
-def _content(file: Path) -> bytes | None:
-    return file.read_bytes() if file.is_file() else None
-
-
-def _mapping(read: Any, content: bytes | None) -> dict[str, Any]:
-    """What a file says; nothing where it is none or damaged: a card is no place to complain."""
-    try:
-        found = read(content) if content else {}
-    except (ValueError, yaml.YAMLError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fineprune import __version__
 from fineprune.errors import CheckpointError
-from fineprune.files import place_of_file, replacing
+from fineprune.files import place_of_file, replacing, require_place
 from fineprune.packing.attachments import compress
 from fineprune.packing.container import ATTACHMENT, TABLES, TENSOR, Container, to_parts
 from fineprune.packing.dense import plan_dense
@@ -81,9 +81,8 @@ def pack(
 
 def _check_target(file: Path, source: Path) -> None:
     """Refuses what no file can replace, and what packing must not: the weights that it reads."""
+    require_place(file)
     place, weights = place_of_file(file), source / WEIGHTS
-    if not place.parent.is_dir():
-        raise CheckpointError(f"{place.parent} is no folder; create it first")
     if place.exists() and weights.exists() and place.samefile(weights):
         raise CheckpointError(f"{file} holds the weights that are to be packed; name another file")
 

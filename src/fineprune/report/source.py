@@ -1,6 +1,5 @@
 """Models of any kind, opened to be measured."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
@@ -18,11 +16,11 @@ from fineprune.packing import PackedModel, pack, read_packed
 from fineprune.packing.folder import read_source
 from fineprune.packing.modules import WEIGHTS
 from fineprune.packing.places import is_packed_folder, packed_file
-from fineprune.packing.untrusted_yaml import load_untrusted
+from fineprune.packing.told import METRICS, RECIPE, content_of, json_object, yaml_mapping
 from fineprune.report.records import Kind
 
 _DENSITY_FOLDER = re.compile(r"density-\d+(\.\d+)?(e-\d+)?")  # as `%g` writes a number
-_METRICS, _RECIPE, _LOG = "metrics.json", "recipe.yaml", "trainer_state.json"
+_LOG = "trainer_state.json"
 _SCORES = ".parametrizations.weight.0.scores"
 
 
@@ -85,7 +83,8 @@ def open_model(path: Path, scratch: Path, *, bits: int = 8) -> Opened:
         attached = packed.attachments
         return Opened(
             path, "packed file", file, packed, None, attached,
-            metrics=_json(attached.get(_METRICS)), recipe=_yaml(attached.get(_RECIPE)), log=[],
+            metrics=json_object(attached.get(METRICS)), recipe=yaml_mapping(attached.get(RECIPE)),
+            log=[],
         )  # fmt: skip
     if not path.is_dir():
         raise CheckpointError(f"{path} is not there; name a run, a model's folder or a packed file")
@@ -103,8 +102,8 @@ def open_model(path: Path, scratch: Path, *, bits: int = 8) -> Opened:
         packed=read_packed(file),
         plain=source.tensors,
         attachments=source.attachments,
-        metrics=_json(_content(path / _METRICS)),
-        recipe=_yaml(_content(path / _RECIPE)),
+        metrics=json_object(content_of(path / METRICS)),
+        recipe=yaml_mapping(content_of(path / RECIPE)),
         log=_log_of(path),
         masked=weights if is_masked else None,
     )
@@ -138,32 +137,11 @@ def _finalized(path: Path, target: Path) -> Path:
 def _log_of(path: Path) -> list[Mapping[str, Any]]:
     """The log of a run, or of its newest checkpoint while it goes on."""
     found = [path / _LOG, *sorted(path.glob(f"checkpoint-*/{_LOG}"), key=_step, reverse=True)]
-    content = next((content for file in found if (content := _content(file)) is not None), None)
-    lines = _json(content).get("log_history", [])
+    content = next((content for file in found if (content := content_of(file)) is not None), None)
+    lines = json_object(content).get("log_history", [])
     return [line for line in lines if isinstance(line, dict)] if isinstance(lines, list) else []
 
 
 def _step(file: Path) -> int:
     step = file.parent.name.rpartition("-")[2]
     return int(step) if step.isdecimal() else -1
-
-
-def _content(file: Path) -> bytes | None:
-    return file.read_bytes() if file.is_file() else None
-
-
-def _json(content: bytes | None) -> dict[str, Any]:
-    """An object; what is no JSON object, in files that only tell of a model, tells nothing."""
-    try:
-        found = json.loads(content) if content else {}
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _yaml(content: bytes | None) -> dict[str, Any]:
-    try:
-        found = load_untrusted(content) if content else {}
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
