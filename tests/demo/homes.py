@@ -16,6 +16,7 @@ def home() -> dict[str, Any]:
     return {
         "intents": intents,
         "lists": {"number": {"range": {"from": 0, "to": 199}}},
+        "skip_words": ["please"],
         "expansion_rules": {"up": "raise", "down": "lower"},
     }
 

@@ -52,10 +52,14 @@ def test_small_file_is_drawn_from(file: Path, tmp_path: Path) -> None:
     assert (
         {row["label"] for row in train} == {row["label"] for row in validation} == {"Alpha", "Beta"}
     )
+    polite = [row for row in train + validation if "please" in row["text"]]
     for row in train + validation:
-        first, number, second = row["text"].split()
+        first, number, second = row["text"].replace("please", "").split()
         assert first == {"Alpha": "raise", "Beta": "lower"}[row["label"]]
         assert (0 <= int(number) <= 199, second[0]) == (True, "w")
+    assert {row["text"].index("please") == 0 for row in polite} == {True, False}
+    # 4 standard deviations of a binomial distribution with p = 0.25, of some 600 sentences.
+    assert abs(len(polite) / len(train + validation) - 0.25) < 0.07
     assert not list(dataset.train.parent.glob(".*")), "a temporary file was left"
 
 
@@ -63,7 +67,7 @@ def test_validation_has_patterns_of_its_own(file: Path, tmp_path: Path) -> None:
     dataset = write_command_dataset(tmp_path, file)
     # In this file, a pattern's sentences end in a word of its own.
     trained, tested = (
-        {(row["label"], row["text"].split()[-1]) for row in rows(path)}
+        {(row["label"], row["text"].removesuffix(" please").split()[-1]) for row in rows(path)}
         for path in (dataset.train, dataset.validation)
     )
     assert not trained & tested
@@ -100,6 +104,7 @@ def other_intent() -> dict[str, Any]:
         {"lists": {"number": {"range": {}}}},
         {"lists": {}},
         {"expansion_rules": []},
+        {"skip_words": 1},
         {"expansion_rules": {}},
     ],
 )

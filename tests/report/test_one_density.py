@@ -26,10 +26,7 @@ def test_the_same_everywhere(architecture: str, include: bool, tmp_path: Path) -
     masks.set_level(masks.method.final_level)
     finalize(model).save_pretrained(tmp_path / "plain")
     expected = count(load_model(tmp_path / "plain"))
-    assert (expected.density, expected.kept) == (
-        pytest.approx(0.25, abs=0.01),
-        sum(one.kept for one in expected.matrices.values()),
-    )
+    assert expected.density == pytest.approx(0.25, abs=0.01)
 
     opened = open_model(tmp_path / "plain", tmp_path / "scratch", bits=32)
     found = dict(masks_of(opened))

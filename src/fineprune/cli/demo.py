@@ -16,8 +16,8 @@ def demo(
 ) -> None:
     """Fine-prune a real encoder, pack it, and explain what it brings; nothing is downloaded.
 
-    It understands commands to a home, of 26 kinds. The whole path takes some minutes on two cores:
-    fine-tuning, fine-pruning, packing, measuring, and a page of all of it.
+    It understands commands to a home, of some two dozen kinds. The whole path takes some minutes
+    on two cores: fine-tuning, fine-pruning, packing, measuring, and a page of all of it.
     """
     with needs("demo", "fineprune demo"):
         from fineprune.demo.run import run_demo

@@ -10,6 +10,8 @@ nothing to look up:
 - An intent with fewer than four patterns, or a hundred sentences, is left out: too few to learn
   from some and test on others.
 - All intents have about as many sentences, however many patterns they have.
+- A quarter of the sentences are more than their pattern: "please", "could you", and what else the
+  assistant skips.
 - A sentence that stands for several intents, or in both sets, is left out.
 
 Each pattern draws from a stream of its own, so that its sentences depend neither on other patterns
@@ -40,6 +42,7 @@ VALIDATED_ON = 60
 """Sentences of each intent."""
 
 _HELD_OUT = 0.25  # of the patterns
+_POLITE = 0.25  # of the sentences
 _TRIES = 8  # for each sentence that is wanted: some patterns have few
 _DAMAGED = (AttributeError, KeyError, TypeError, ValueError)
 
@@ -86,6 +89,21 @@ class Pattern:
     kinds: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Language:
+    """What all patterns share.
+
+    Attributes:
+        lists: words by the name of their list.
+        rules: what patterns refer to.
+        skipped: words that may stand anywhere and say nothing.
+    """
+
+    lists: Mapping[str, Sequence[str]]
+    rules: Mapping[str, str]
+    skipped: Sequence[str]
+
+
 def patterns_file() -> Path:
     """The English patterns of the package.
 
@@ -110,16 +128,19 @@ def write_command_dataset(folder: Path, file: Path) -> CommandDataset:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         found = list(patterns(content["intents"]))
-        lists = {name: words_of(one) for name, one in content["lists"].items()}
-        rules = {str(name): str(rule) for name, rule in content["expansion_rules"].items()}
+        language = Language(
+            lists={name: words_of(one) for name, one in content["lists"].items()},
+            rules={str(name): str(rule) for name, rule in content["expansion_rules"].items()},
+            skipped=[str(word) for word in content["skip_words"]],
+        )
     except (OSError, *_DAMAGED) as error:
         raise DataError(
             f"{file} is no file of sentence patterns "
             f"({type(error).__name__}: {error}); install home-assistant-intents 2026.10.27"
         ) from error
     training, validation = split(found)
-    train = draw(training, TRAINED_ON, lists, rules)
-    held_out = draw(validation, VALIDATED_ON, lists, rules)
+    train = draw(training, TRAINED_ON, language)
+    held_out = draw(validation, VALIDATED_ON, language)
     train, held_out = unambiguous(train, held_out)
     labels = learnable(train, held_out)
     if len(labels) < 2:
@@ -184,59 +205,46 @@ def split(found: Sequence[Pattern]) -> tuple[list[Pattern], list[Pattern]]:
     return training, held_out
 
 
-def draw(
-    found: Sequence[Pattern],
-    count: int,
-    lists: Mapping[str, Sequence[str]],
-    rules: Mapping[str, str],
-) -> list[Example]:
+def draw(found: Sequence[Pattern], count: int, language: Language) -> list[Example]:
     """Sentences of patterns, about `count` of each intent, as many of each of its patterns.
-
-    Args:
-        found: the patterns.
-        count: sentences of an intent.
-        lists: words by the name of their list.
-        rules: what patterns refer to.
 
     Raises:
         DataError: a pattern is none, or refers to something that is not there.
     """
-    sizes: dict[str, int] = {}
-    for pattern in found:
-        sizes[pattern.intent] = sizes.get(pattern.intent, 0) + 1
+    sizes = Counter(pattern.intent for pattern in found)
     return [
         Example(text, pattern.intent)
         for pattern in found
-        for text in _sentences(pattern, -(-count // sizes[pattern.intent]), lists, rules)
+        for text in _sentences(pattern, -(-count // sizes[pattern.intent]), language)
     ]
 
 
-def _sentences(
-    pattern: Pattern,
-    count: int,
-    lists: Mapping[str, Sequence[str]],
-    rules: Mapping[str, str],
-) -> list[str]:
+def _sentences(pattern: Pattern, count: int, language: Language) -> list[str]:
     """At most `count` different sentences."""
     random = Random(pattern.text)
-    names = [name for kind in pattern.kinds for name in NAMES.get(kind, ())]
-    known = {
-        **lists,
-        **OPEN_LISTS,
-        "name": names or [name for all_ in NAMES.values() for name in all_],
-    }
+    kinds = [kind for kind in pattern.kinds if kind in NAMES] or list(NAMES)
+    names = [name for kind in kinds for name in NAMES[kind]]
+    known = {**language.lists, **OPEN_LISTS, "name": names}
 
     def words(name: str, random: Random) -> str:
         if not known.get(name):
             raise DataError(f"a pattern of home-assistant-intents has an unknown list {name!r}")
         return grammar.sentence(random.choice(known[name]), random)
 
-    grammar = Grammar(rules, words)
+    grammar = Grammar(language.rules, words)
     found: dict[str, None] = {}
     for _ in range(_TRIES * count):
         if len(found) < count:
-            found[grammar.sentence(pattern.text, random)] = None
+            found[_politely(grammar.sentence(pattern.text, random), language, random)] = None
     return list(found)
+
+
+def _politely(sentence: str, language: Language, random: Random) -> str:
+    """The sentence, sometimes with a word before or behind it that says nothing."""
+    if not language.skipped or random.random() >= _POLITE:
+        return sentence
+    parts = [sentence, random.choice(language.skipped)]
+    return " ".join(random.sample(parts, 2))
 
 
 def unambiguous(
