@@ -235,8 +235,8 @@ def _sentences(pattern: Pattern, count: int, language: Language) -> list[str]:
     found: dict[str, None] = {}
     for _ in range(_TRIES * count):
         if len(found) < count:
-            found[_politely(grammar.sentence(pattern.text, random), language, random)] = None
-    return list(found)
+            found[grammar.sentence(pattern.text, random)] = None
+    return [_politely(sentence, language, random) for sentence in found]
 
 
 def _politely(sentence: str, language: Language, random: Random) -> str:
