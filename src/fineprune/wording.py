@@ -46,6 +46,15 @@ def minutes(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something whose plural ends in s.
+
+    >>> counted(1, "thread"), counted(2, "thread")
+    ('1 thread', '2 threads')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def not_built(part: str, error: ImportError) -> str:
     """That a compiled part is missing or does not load, why, and what to do."""
     return (

@@ -70,7 +70,7 @@ def test_what_is_not_installed_is_told(
         "not compared: onnxruntime: not installed: onnx, onnxruntime",
         "not compared: deepsparse: not installed: deepsparse",
     ]
-    assert "1 x 8 tokens, 1 threads" in found.out
+    assert "1 x 8 tokens, 1 thread\n" in found.out
     assert "fineprune" in found.out
 
 

@@ -16,6 +16,7 @@ from fineprune.report.speed.race import Course, race, why_missing
 from fineprune.report.speed.records import Race, Timing
 from fineprune.report.speed.rivals import RIVALS
 from fineprune.report.speed.shapes import Shape
+from fineprune.wording import counted
 
 _OURS = "fineprune"
 _FAST = "fineprune-fast"
@@ -108,7 +109,7 @@ def print_shape(found: Race, shape: Shape, threads: int) -> None:
         "load s": "right",
         "deviation": "right",
     }
-    title = f"{shape.batch} x {shape.tokens} tokens, {threads} threads"
+    title = f"{shape.batch} x {shape.tokens} tokens, {counted(threads, 'thread')}"
     print_table(columns, [_row(timing, ours) for timing in timings], title=title)
 
 

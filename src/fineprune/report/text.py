@@ -8,6 +8,7 @@ from fineprune.report.frontier.records import Frontier
 from fineprune.report.numbers import metric, percent, whole
 from fineprune.report.records import ModelReport, Report
 from fineprune.report.tables import Table
+from fineprune.wording import counted
 
 _WIDTH = 80
 
@@ -30,11 +31,10 @@ def frontier_lines(frontier: Frontier) -> Iterator[str]:
 def _frontier(frontier: Frontier) -> Iterator[str]:
     machine = frontier.machine
     rows = "" if frontier.rows is None else f", {whole(frontier.rows)} examples"
-    threads = "1 thread" if machine.threads == 1 else f"{machine.threads} threads"
     yield "What it brings"
     yield from _wrapped(
-        f"{frontier.metric}: {frontier.task}, {frontier.split}{rows}. {machine.cpu}, {threads}, "
-        f"{machine.instructions}."
+        f"{frontier.metric}: {frontier.task}, {frontier.split}{rows}. {machine.cpu}, "
+        f"{counted(machine.threads, 'thread')}, {machine.instructions}."
     )
     yield from table_lines(tables.frontier_table(frontier))
 
