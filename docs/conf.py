@@ -10,7 +10,9 @@ import fineprune
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
+from api_reference import api_reference, modules_reference  # noqa: E402
 from command_reference import command_reference  # noqa: E402
+from density_table import density_tables  # noqa: E402
 from recipe_reference import recipe_reference  # noqa: E402
 
 from fineprune.cli.main import app as command_line  # noqa: E402
@@ -37,8 +39,15 @@ napoleon_use_ivar = True  # fields stand in their class's own entry, not in entr
 def write_generated_pages(app: Sphinx) -> None:
     folder = HERE / "_build" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.md").write_text(recipe_reference(), encoding="utf-8")
-    (folder / "commands.md").write_text(command_reference(command_line), encoding="utf-8")
+    pages = {
+        "api": api_reference(),
+        "commands": command_reference(command_line),
+        "densities": density_tables(HERE / "results" / "ledger.json"),
+        "modules": modules_reference(),
+        "recipe": recipe_reference(),
+    }
+    for name, text in pages.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:

@@ -135,6 +135,7 @@ class SparseTensor:
 
 
 Tensor = DenseTensor | SparseTensor
+"""A tensor of a packed model, in whichever form it is kept."""
 
 
 def column_type(columns: int) -> np.dtype[Any]:

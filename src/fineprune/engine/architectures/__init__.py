@@ -17,3 +17,4 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,
 }
+"""The architectures by `model_type`."""

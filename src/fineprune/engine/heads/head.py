@@ -67,3 +67,4 @@ class HeadSource:
 
 
 HeadBuilder = Callable[[HeadSource], Head]
+"""Makes the head of a model of what its file holds."""

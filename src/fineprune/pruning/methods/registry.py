@@ -17,6 +17,7 @@ METHODS: Mapping[str, type[Method[Any]]] = {
     method.name: method
     for method in (Fisher, Magnitude, Movement, SoftMovement, Threshold, L0, Locked)
 }
+"""Methods by the names that recipes and checkpoints use."""
 
 ALIASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "topK": ("movement", {}),

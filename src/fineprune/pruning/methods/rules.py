@@ -22,6 +22,7 @@ from fineprune.core.selection import (
 from fineprune.pruning.levels import KeepFraction, Level, ScoreCut
 
 Scope = Literal["local", "kind", "global"]
+"""Among which weights a fraction is shared out: of each matrix, of a kind of matrices, of all."""
 
 LevelT = TypeVar("LevelT", bound=Level)
 

@@ -57,6 +57,7 @@ READERS: Final[Mapping[str, Reader]] = {
     ".jsonl": read_json_lines,
     ".parquet": read_parquet,
 }
+"""What reads a file, by the ending of its name."""
 
 
 def read(source: TableSource, wanted: Collection[str], on_broken: OnBroken) -> Table:

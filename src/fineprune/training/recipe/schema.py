@@ -28,6 +28,7 @@ def _interval(value: object) -> object:
 
 
 Interval = Annotated[int | str, BeforeValidator(_interval)]
+"""How often something is done: a number of steps, `epoch` or `never`."""
 
 
 _SHORT_NAMES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -40,6 +41,7 @@ def _precision(value: object) -> object:
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"], BeforeValidator(_precision)
 ]
+"""Of the arithmetic of training; short names, such as `bf16`, are understood."""
 
 _DENSE_LEARNING_RATE = 3e-5
 

@@ -26,3 +26,4 @@ RIVALS: Mapping[str, Rival] = {
     "openvino-int8": OpenVino(quantized, packages=("nncf",)),
     "deepsparse": DeepSparse(),
 }
+"""The engines that are timed, by name."""
