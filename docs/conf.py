@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 from api_reference import api_reference, modules_reference  # noqa: E402
 from command_reference import command_reference  # noqa: E402
 from density_table import density_tables  # noqa: E402
+from pictures import pictures  # noqa: E402
 from recipe_reference import recipe_reference  # noqa: E402
 
 from fineprune.cli.main import app as command_line  # noqa: E402
@@ -26,6 +27,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx
 exclude_patterns = ["results/head.md", "_build"]
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["pictures.css"]
 html_title = f"fineprune {version}"
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -48,6 +51,8 @@ def write_generated_pages(app: Sphinx) -> None:
     }
     for name, text in pages.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    for name, picture in pictures().items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
