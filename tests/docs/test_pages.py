@@ -1,7 +1,9 @@
 """The code on all pages works: it is run, or checked where a test cannot run it."""
 
 import ast
+import dataclasses
 import importlib
+import re
 import shlex
 import tomllib
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import datasets
 import pytest
+from recipe_reference import method_sections, recipe_sections
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -20,6 +23,11 @@ from tests.docs.running import Session, check_recipe, commands_of
 from tests.docs.stage import prepare, write_stage
 
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
+# In prose, tables and commands; not followed by what makes it Python or the name of a file.
+RECIPE_KEY = re.compile(
+    r"(?<![\w./-])((?:task|training|pruning|distillation|quantize|augmentation)(?:\.[a-z_]+)+)"
+    r"(?![\w(])"
+)
 LANGUAGES = {"console", "python", "text", "yaml"}
 EXTRAS = set(
     tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
@@ -65,6 +73,21 @@ def test_command_is_one_that_there_is(block: Block) -> None:
     for command in commands_of(block):
         for words in simple_commands(command.words):
             check_command(words)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_recipe_keys_are_ones_that_there_are(page: Path) -> None:
+    named = set(RECIPE_KEY.findall(page.read_text("utf-8")))
+    assert named <= recipe_keys()
+
+
+def recipe_keys() -> set[str]:
+    """All keys of a recipe by their dotted paths, those of sections among them."""
+    found = set()
+    for section in (*recipe_sections(), *method_sections()):
+        for field in dataclasses.fields(section.settings):
+            found.add(f"{section.path}.{field.name}".removeprefix("."))
+    return found
 
 
 @pytest.fixture(scope="session")
