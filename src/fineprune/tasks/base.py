@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from datasets import Dataset
+from numpy.typing import NDArray
 
 from fineprune.errors import RecipeError
 from fineprune.text.tokenizer import Tokenizer
@@ -19,6 +20,9 @@ Logits = tuple[np.ndarray, ...]
 Metrics = dict[str, float]
 
 Split = Literal["validation", "test"]
+
+ClassWeights = Literal["balanced"] | Mapping[str, float]
+"""What the classes of a task weigh in its loss: as rare as they are, or by name."""
 
 
 def split_named(name: str) -> Split:
@@ -153,6 +157,20 @@ class Task(ABC):
     @abstractmethod
     def splits(self) -> frozenset[Split]:
         """The splits that can be evaluated on."""
+
+    def class_weights(self, wanted: ClassWeights) -> NDArray[np.float32]:
+        """What each output weighs in the loss, of shape `(labels,)`.
+
+        Args:
+            wanted: as the recipe has it.
+
+        Raises:
+            RecipeError: the task has no such classes, or no training set.
+        """
+        raise RecipeError(
+            "training.class_weights: this task has no classes that could weigh more or less; "
+            "leave it out"
+        )
 
     @abstractmethod
     def training_features(self, tokenizer: Tokenizer) -> Dataset:

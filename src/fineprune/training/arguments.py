@@ -40,7 +40,7 @@ def require_possible(settings: TrainingSettings, processes: int) -> None:
 
 
 def training_arguments(
-    settings: TrainingSettings, output: Path, processes: int
+    settings: TrainingSettings, output: Path, processes: int, metric: str | None = None
 ) -> TrainingArguments:
     """Translates a recipe's training section.
 
@@ -48,9 +48,11 @@ def training_arguments(
         settings: the section.
         output: the run's folder.
         processes: how many processes share each batch.
+        metric: what evaluations are compared by, the larger the better; None where there are none.
 
     Raises:
-        RecipeError: as `require_possible`.
+        RecipeError: as `require_possible`; or a best checkpoint is asked for, and there are no
+            evaluations.
         ValueError: the section leaves the learning rate open.
     """
     require_possible(settings, processes)
@@ -81,6 +83,8 @@ def training_arguments(
         # Masks are made of parameters, which are the same on all processes.
         ddp_broadcast_buffers=False,
         **_sampling(settings.group_by_length),
+        **_checkpointing(settings.gradient_checkpointing),
+        **_best(settings, metric),
         **_interval("eval", settings.evaluate_every),
         **_interval("save", settings.save_every),
         **_PRECISIONS[settings.precision],
@@ -101,6 +105,9 @@ def evaluation_arguments(settings: TrainingSettings, scratch: Path) -> TrainingA
         settings,
         accumulation=1,
         learning_rate=0.0,  # nothing is learned
+        gradient_checkpointing=False,
+        best_checkpoint=False,
+        early_stopping=None,
         precision=settings.precision if possible else "float32",
         report_to=(),
     )
@@ -139,10 +146,41 @@ def _sampling(by_length: bool) -> dict[str, Any]:
     if not by_length:
         return {}
     # What it is called changed within transformers 5.
-    strategies = "train_sampling_strategy" in {field.name for field in fields(TrainingArguments)}
+    strategies = "train_sampling_strategy" in _argument_names()
     return (
         {"train_sampling_strategy": "group_by_length"} if strategies else {"group_by_length": True}
     )
+
+
+def _checkpointing(wanted: bool) -> dict[str, Any]:
+    if not wanted:
+        return {}
+    # What it is called changed within transformers 5.
+    renamed = "activation_checkpointing" in _argument_names()
+    name = "activation_checkpointing" if renamed else "gradient_checkpointing"
+    # The other kind loses the gradient of what stands behind frozen embeddings.
+    return {name: True, f"{name}_kwargs": {"use_reentrant": False}}
+
+
+def _best(settings: TrainingSettings, metric: str | None) -> dict[str, Any]:
+    if not settings.keeps_best:
+        return {}
+    if metric is None:
+        key = "best_checkpoint" if settings.best_checkpoint else "early_stopping"
+        raise RecipeError(
+            f"training.{key} compares evaluations, and there are none: set task.validation"
+        )
+    return {
+        "load_best_model_at_end": True,
+        "metric_for_best_model": metric,
+        "greater_is_better": True,
+        # So that a resumed run has the patience that is left.
+        "restore_callback_states_from_checkpoint": settings.early_stopping is not None,
+    }
+
+
+def _argument_names() -> set[str]:
+    return {field.name for field in fields(TrainingArguments)}
 
 
 def _interval(what: str, every: int | str) -> dict[str, Any]:

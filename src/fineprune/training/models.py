@@ -69,6 +69,19 @@ def require_positions(model: nn.Module, max_length: int, name: str) -> None:
             )
 
 
+def require_recomputable(model: PreTrainedModel, name: str) -> None:
+    """Checks that a model can compute its activations a second time.
+
+    Raises:
+        RecipeError: it cannot.
+    """
+    if not model.supports_gradient_checkpointing:
+        raise RecipeError(
+            f"training.gradient_checkpointing: {type(model).__name__} of {name!r} does not do "
+            f"that; leave it out"
+        )
+
+
 def load_with_head(name: str, head: Head) -> PreTrainedModel:
     """A pretrained encoder with a task's head, which is random where the checkpoint has no other.
 

@@ -11,6 +11,7 @@ from datasets import Dataset
 from torch import nn
 from transformers import (
     DataCollatorWithPadding,
+    EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     set_seed,
@@ -32,6 +33,7 @@ from fineprune.training.models import (
     load_with_head,
     require_padding,
     require_positions,
+    require_recomputable,
     require_same_tokens,
     set_dropout,
 )
@@ -48,6 +50,7 @@ from fineprune.training.run_folder import (
 )
 from fineprune.training.task_trainer import TaskTrainer
 from fineprune.training.texts import padding_collator, text_tokenizer
+from fineprune.training.weighted_loss import weighted_loss
 
 Say = Callable[[str], None]
 
@@ -179,10 +182,13 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         freeze_embeddings(model)
     if settings.dropout is not None:
         set_dropout(model, settings.dropout)
+    if settings.gradient_checkpointing:
+        require_recomputable(model, recipe.model)
     if pruning:
         attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
     sets = task.evaluation_sets(prepared.texts) if "validation" in task.splits else ()
-    arguments = training_arguments(settings, output, joined_processes().num_processes)
+    metric = metric_name(sets[0], task.metric) if sets else None
+    arguments = training_arguments(settings, output, joined_processes().num_processes, metric)
     if not sets:
         arguments.eval_strategy = IntervalStrategy.NO
     trainer = TaskTrainer(
@@ -200,11 +206,14 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         quantize=recipe.quantize,
         score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
+        compute_loss_func=weighted_loss(task, settings.class_weights),
         train_dataset=prepared.features,
         data_collator=prepared.collator,
         processing_class=prepared.tokenizer,
     )
     trainer.remove_callback(PrinterCallback)
+    if settings.early_stopping is not None:
+        trainer.add_callback(EarlyStoppingCallback(settings.early_stopping))
     if pruning and pruning.densities:
         trainer.add_callback(DensityFolders(trainer, output, pruning.densities))
     return trainer

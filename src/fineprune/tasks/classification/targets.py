@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.tasks.base import Head, Logits, Metrics
+from fineprune.errors import RecipeError
+from fineprune.tasks.base import ClassWeights, Head, Logits, Metrics
+from fineprune.tasks.class_weights import weights_of_classes
 from fineprune.tasks.classification.labels import (
     UnusableValueError,
     is_missing,
@@ -62,6 +64,21 @@ class Target(ABC):
     @abstractmethod
     def describe(self, logits: Logits) -> list[dict[str, Any]]:
         """Predictions for people and programs, one an example, JSON-serialisable."""
+
+    def class_weights(self, wanted: ClassWeights, labels: NDArray[Any]) -> NDArray[np.float32]:
+        """What each output weighs in the loss, of shape `(outputs,)`.
+
+        Args:
+            wanted: as the recipe has it.
+            labels: encoded, of the training set.
+
+        Raises:
+            RecipeError: there are no classes, or one is named that is none.
+        """
+        raise RecipeError(
+            "training.class_weights: a number has no classes that could weigh more or less; "
+            "leave it out"
+        )
 
     @final
     def score(self, logits: Logits, labels: NDArray[Any]) -> Metrics:
@@ -121,6 +138,12 @@ class Classes(Target):
         """No label, or -1 where that is the name of no class."""
         hidden = without_fraction(str(value)) == _HIDDEN and _HIDDEN not in self.known
         return hidden or is_missing(value)
+
+    def class_weights(self, wanted: ClassWeights, labels: NDArray[Any]) -> NDArray[np.float32]:
+        """By how often classes occur, or by name; examples weigh 1 in the mean."""
+        return weights_of_classes(
+            wanted, self.names, np.bincount(labels, minlength=len(self.names))
+        )
 
     def absent(self, labels: NDArray[Any]) -> tuple[str, ...]:
         """Names of the classes that do not occur among encoded labels."""

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final, final
 
+import numpy as np
 import pyarrow
 from datasets import Dataset, Value, concatenate_datasets
+from numpy.typing import NDArray
 
 from fineprune.errors import DataError, RecipeError
-from fineprune.tasks.base import EvaluationSet, Logits, Metrics, Split, Task
+from fineprune.tasks.base import ClassWeights, EvaluationSet, Logits, Metrics, Split, Task
 from fineprune.tasks.classification.examples import Examples, batches_of
 from fineprune.tasks.classification.targets import Target
 from fineprune.text.tokenizer import Tokenizer
@@ -44,6 +46,17 @@ class Classification(Task):
         self._max_length = max_length
         self._train = train
         self._evaluation = evaluation
+
+    def class_weights(self, wanted: ClassWeights) -> NDArray[np.float32]:
+        """What each class weighs in the loss.
+
+        Raises:
+            RecipeError: the target is a number, a weight names no class, or there is no training
+                set.
+        """
+        if self._train is None or self._train.labels is None:
+            raise RecipeError("training.class_weights counts the training set: set task.train")
+        return self._target.class_weights(wanted, self._train.labels)
 
     @property
     def splits(self) -> frozenset[Split]:

@@ -1,5 +1,6 @@
 """What a recipe may say: one frozen dataclass a section."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +13,7 @@ from fineprune.pruning.methods import Method, method_from_settings, settings_of
 from fineprune.pruning.numbers import Count, Fraction, NotNegative, Positive, Seed
 from fineprune.pruning.schedule import PruningSchedule
 from fineprune.pruning.stages import require_densities, stages_of
+from fineprune.tasks.classification.labels import label_name
 from fineprune.tasks.registry import TaskSettings
 from fineprune.training.augmentation import Augmentation
 from fineprune.training.distillation import Distillation
@@ -44,6 +46,21 @@ Precision = Annotated[
 """Of the arithmetic of training; short names, such as `bf16`, are understood."""
 
 _DENSE_LEARNING_RATE = 3e-5
+
+
+def _class_weights(value: object) -> object:
+    if value is None or value == "balanced":
+        return value
+    weights = value.values() if isinstance(value, Mapping) else ()
+    numbers = [one for one in weights if type(one) in (int, float) and 0 < one < math.inf]
+    if isinstance(value, Mapping) and numbers and len(numbers) == len(value):
+        return {label_name(name): weight for name, weight in value.items()}
+    raise ValueError("expected 'balanced', or weights above 0 by label, such as {spam: 5, ham: 1}")
+
+
+Weights = Annotated[
+    Literal["balanced"] | Mapping[str, float] | None, BeforeValidator(_class_weights)
+]
 
 
 def _method(settings: object) -> Method[Any]:
@@ -124,6 +141,19 @@ class TrainingSettings:
         freeze_embeddings: whether embeddings stay as they are, as in the paper.
         dropout: probability of all dropout in training; without it, the model's own. 0 suits a
             student whose texts are augmented: its labels are soft, and its texts never the same.
+        class_weights: what examples count for in the task's loss, by their label, for tasks with
+            classes: `balanced` lets each class count for as much as any other, however rare it is;
+            or weights by name (`{spam: 5}`), others weighing 1. They are scaled so that examples
+            weigh 1 in the mean. Of several labels a text, what the presence of one counts for,
+            against 1 for its absence.
+        gradient_checkpointing: whether activations are computed a second time for the gradient, in
+            place of being kept: less memory, and a third more time.
+        best_checkpoint: whether the run ends with the checkpoint whose evaluation was best (by the
+            task's first metric, on the first validation set) and not with the last one. While the
+            density still falls, none counts.
+        early_stopping: after how many evaluations without a better one the run ends, with its best
+            checkpoint; none count while the density still falls. Without it, the run goes on to
+            its end.
         precision: of the arithmetic: `auto`, `float32`, `bfloat16` (or `bf16`) or `float16`.
             Weights and scores stay float32 in each. `auto` times a few steps in float32 and
             bfloat16, and takes the faster; the run's recipe says which, and a resumed run keeps it.
@@ -149,6 +179,10 @@ class TrainingSettings:
     group_by_length: bool = False
     freeze_embeddings: bool = False
     dropout: Annotated[Fraction, Field(lt=1)] | None = None
+    class_weights: Weights = None
+    gradient_checkpointing: bool = False
+    best_checkpoint: bool = False
+    early_stopping: Count | None = None
     precision: Precision = "auto"
     seed: Seed = 92
     evaluate_every: Interval = "epoch"
@@ -156,6 +190,29 @@ class TrainingSettings:
     keep_checkpoints: Annotated[Count, Field(ge=2)] = 2
     log_every: Count = 50
     report_to: tuple[str, ...] = ("tensorboard",)
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the run ends with its best checkpoint."""
+        return self.best_checkpoint or self.early_stopping is not None
+
+    @model_validator(mode="after")
+    def _the_best_is_evaluated_and_saved(self) -> Self:
+        if not self.keeps_best:
+            return self
+        key = "best_checkpoint" if self.best_checkpoint else "early_stopping"
+        evaluated, saved = self.evaluate_every, self.save_every
+        if "never" in (evaluated, saved):
+            raise ValueError(f"{key} needs evaluations and checkpoints; one of them is never made")
+        fits = evaluated == saved or (
+            isinstance(evaluated, int) and isinstance(saved, int) and saved % evaluated == 0
+        )
+        if not fits:
+            raise ValueError(
+                f"{key} needs an evaluation of every checkpoint: save_every is {saved}, and "
+                f"evaluate_every {evaluated}; set both alike, or the first to a multiple"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=_STRICT)
