@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import datasets
 import pytest
@@ -24,9 +24,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-Kind = Literal["classification", "regression", "question-answering"]
+Kind = Literal["classification", "regression", "multi-label", "question-answering"]
 
-KINDS: tuple[Kind, ...] = ("classification", "regression", "question-answering")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 LABELS = ("first", "second", "third")
 WORDS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(36)))
 TRAIN_EXAMPLES = 16
@@ -68,9 +68,8 @@ class Workspace:
 
     def task(self, kind: Kind) -> dict[str, Any]:
         """The task section of a recipe."""
-        ending = "json" if kind == "question-answering" else "tsv"
         sets = {
-            split: str(self.folder / f"{kind}-{split}.{ending}")
+            split: str(self.folder / f"{kind}-{split}.{_ENDINGS.get(kind, 'tsv')}")
             for split in ("train", "validation")
         }
         return {**sets, **_TASKS[kind]}
@@ -80,6 +79,7 @@ class Workspace:
         return str(self.folder / f"teacher-{kind}")
 
 
+_ENDINGS: Mapping[Kind, str] = {"question-answering": "json", "multi-label": "jsonl"}
 _TASKS: Mapping[Kind, Mapping[str, Any]] = {
     "classification": {
         "kind": "text-classification",
@@ -92,6 +92,13 @@ _TASKS: Mapping[Kind, Mapping[str, Any]] = {
         "text": "text",
         "label": "label",
         "regression": True,
+        "max_length": 16,
+    },
+    "multi-label": {
+        "kind": "text-classification",
+        "text": "text",
+        "label": "labels",
+        "multi_label": True,
         "max_length": 16,
     },
     "question-answering": {"kind": "question-answering", "max_length": 24, "stride": 4},
@@ -118,6 +125,7 @@ def make_workspace(folder: Path) -> Workspace:
         _save(make_model(kind), tokenizer, folder / f"teacher-{kind}")
     _write_texts(folder, "classification", lambda place: LABELS[place])
     _write_texts(folder, "regression", lambda place: f"{place / 2}")
+    _write_label_sets(folder)
     _write_questions(folder)
     return Workspace(folder)
 
@@ -148,6 +156,8 @@ def make_model(kind: Kind = "classification", dropout: float = 0.0) -> PreTraine
     else:
         names = dict(enumerate(LABELS))
         config = bert_config(dropout, id2label=names, label2id={v: k for k, v in names.items()})
+        if kind == "multi-label":
+            config.problem_type = "multi_label_classification"
     return BertForSequenceClassification(config)
 
 
@@ -189,6 +199,19 @@ def _write_texts(folder: Path, kind: Kind, label: Any) -> None:
             words = [f"w{draw.randrange(12 * place, 12 * place + 12)}" for _ in range(3 + i % 6)]
             lines.append(f"{' '.join(words)}\t{label(place)}")
         (folder / f"{kind}-{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_label_sets(folder: Path) -> None:
+    # A text has the label of each class whose words are in it; some have none.
+    draw = random.Random(4)
+    for split, count in (("train", TRAIN_EXAMPLES), ("validation", VALIDATION_EXAMPLES)):
+        lines = []
+        for i in range(count):
+            places = [place for place in range(len(LABELS)) if (i + 1) >> place & 1]
+            words = ["[UNK]", *(f"w{12 * p + draw.randrange(12)}" for p in 2 * places)]
+            row = {"text": " ".join(words), "labels": [LABELS[place] for place in places]}
+            lines.append(json.dumps(row))
+        (folder / f"multi-label-{split}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _write_questions(folder: Path) -> None:

@@ -19,6 +19,7 @@ from fineprune.training.recipe import parse_recipe, read_recipe
 from fineprune.training.run import run
 from fineprune.training.run_folder import RunMetrics
 from tests.workspace import (
+    LABELS,
     VALIDATION_EXAMPLES,
     WORDS,
     Kind,
@@ -37,6 +38,12 @@ def train(values: dict[str, Any], output: Path, **options: Any) -> RunMetrics:
 METRICS: dict[Kind, set[str]] = {
     "classification": {"accuracy", "macro_f1"},
     "regression": {"pearson", "spearman", "mse"},
+    "multi-label": {
+        "macro_f1",
+        "micro_f1",
+        "ranking_average_precision",
+        *(f"f1_{label}" for label in LABELS),
+    },
     "question-answering": {"exact_match", "f1"},
 }
 

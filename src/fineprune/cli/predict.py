@@ -119,10 +119,12 @@ def predict(
     rows = [
         {"text": text, **one}
         for text, answer in zip(texts, answers, strict=True)
-        for one in _for_people(answer)
+        for one in _for_people(answer) or [{}]  # nothing is an answer as well
     ]
     if rows:
-        print_table(dict.fromkeys(rows[0], "left"), [_cells(row) for row in rows])
+        fullest = max(rows, key=len)
+        cells = [_cells({name: row.get(name, "") for name in fullest}) for row in rows]
+        print_table(dict.fromkeys(fullest, "left"), cells)
 
 
 def _lines() -> list[str]:

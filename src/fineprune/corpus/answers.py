@@ -172,14 +172,21 @@ class _Classification(_Form):
         self._task = task
         classes = self._engine.run([[0]])["logits"].shape[1]
         self._scores_only = classes == 1
-        if self._scores_only and "top_k" in self._given:
-            raise InputError("this model has one class, or value: leave out top_k")
-        self.columns = {"score": "number"} if self._scores_only else self._several(_LABEL)
+        if self._scores_only and (counted := {"top_k", "threshold"} & self._given.keys()):
+            raise InputError(
+                f"this model has one class, or value: leave out {' and '.join(sorted(counted))}"
+            )
+        if self._scores_only:
+            self.columns = {"score": "number"}
+        else:
+            self._many = task.gives_several(self._given)
+            self.columns = {"answers": Records(_LABEL)} if self._many else _LABEL
 
     def answers(self, texts: Sequence[Texts]) -> list[Answer]:
         asked = [self._asked(one) for one in texts]
         if not self._scores_only:
-            return self._each(self._task(asked, **self._given))
+            said = self._task(asked, **self._given)
+            return [{"answers": one} for one in said] if self._many else list(said)
         if self._task.is_regression or self._given.get("function_to_apply") is not None:
             return [{"score": one["score"]} for one in self._task(asked, **self._given)]
         return [{"score": score} for score in self._engine.predict(asked).tolist()]

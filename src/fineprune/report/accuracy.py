@@ -23,7 +23,7 @@ from fineprune.tasks.base import (
     Task,
     evaluation_of,
 )
-from fineprune.tasks.heads import named_classes, require_same_labels
+from fineprune.tasks.heads import named_classes, require_same_labels, require_same_problem
 from fineprune.tasks.registry import TaskSettings, load_task
 from fineprune.text.fast import FastTokenizer
 from fineprune.text.settings import TOKENIZER
@@ -125,6 +125,7 @@ def require_head(file: Path, head: Head, called: str) -> None:
     names = head.config.get("id2label")
     if names is not None and labels:
         require_same_labels(names, labels, f"the model {called!r}")
+    require_same_problem(head.config, packed.config.get("problem_type"), f"the model {called!r}")
 
 
 def _require_outputs(logits: Logits, head: Head, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from fineprune.errors import CheckpointError
 from fineprune.wording import listed
@@ -21,6 +22,25 @@ def named_classes(labels: Mapping[int, str]) -> list[str]:
         labels: `id2label` of the model's config.
     """
     return [labels[place] for place in sorted(labels)] if are_named(labels) else []
+
+
+def require_same_problem(task: Mapping[str, Any], model: object, whose: str) -> None:
+    """Compares what a task's head learns with what a model's config says of its own.
+
+    Args:
+        task: what the head adds to a config.
+        model: `problem_type` of the model's config; it may say nothing.
+        whose: the model in the message.
+
+    Raises:
+        CheckpointError: both say something, and differ.
+    """
+    asked = task.get("problem_type")
+    if isinstance(asked, str) and isinstance(model, str) and asked != model:
+        raise CheckpointError(
+            f"{whose} was trained for {model.replace('_', ' ')}, and the task is "
+            f"{asked.replace('_', ' ')}; use a model that was trained for it"
+        )
 
 
 def require_same_labels(task: Mapping[int, str], model: Mapping[int, str], whose: str) -> None:

@@ -13,6 +13,7 @@ from fineprune.wording import quoted
 
 RECIPE = "recipe.yaml"
 
+_EVEN = 0.5  # what a recipe means that names no threshold
 _LARGEST = 1 << 20  # bytes of a recipe; one takes two thousand
 
 
@@ -27,6 +28,7 @@ class TrainedText:
         max_answer_length: longest answer in tokens.
         n_best: starts and ends looked at in each window.
         null_threshold: by how much "no answer" has to be better; None if each question has one.
+        threshold: the probability from which on a label is predicted; None if a text has just one.
     """
 
     kind: str | None = None
@@ -35,6 +37,7 @@ class TrainedText:
     max_answer_length: int | None = None
     n_best: int | None = None
     null_threshold: float | None = None
+    threshold: float | None = None
 
     @classmethod
     def read(cls, files: Files) -> "TrainedText":
@@ -48,6 +51,8 @@ class TrainedText:
             return cls()
         unanswerable = _checked(task, "unanswerable", bool, at_least=0)
         threshold = _checked(task, "null_threshold", float, at_least=None)
+        several = _checked(task, "multi_label", bool, at_least=0)
+        probability = _checked(task, "threshold", float, at_least=0)
         return cls(
             kind=task["kind"],
             max_length=_checked(task, "max_length", int, at_least=1),
@@ -55,6 +60,7 @@ class TrainedText:
             max_answer_length=_checked(task, "max_answer_length", int, at_least=1),
             n_best=_checked(task, "n_best", int, at_least=1),
             null_threshold=(threshold or 0.0) if unanswerable else None,
+            threshold=(_EVEN if probability is None else probability) if several else None,
         )
 
 

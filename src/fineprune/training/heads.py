@@ -6,6 +6,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from fineprune.errors import CheckpointError
 from fineprune.tasks.base import Head
 from fineprune.tasks.heads import require_same_labels as require_same_labels
+from fineprune.tasks.heads import require_same_problem
 
 
 def require_head(model: PreTrainedModel, head: Head, whose: str) -> None:
@@ -33,6 +34,7 @@ def require_head(model: PreTrainedModel, head: Head, whose: str) -> None:
         raise CheckpointError(
             f"{whose} has {model.config.num_labels} outputs, and the task needs {outputs}"
         )
+    require_same_problem(head.config, getattr(model.config, "problem_type", None), whose)
 
 
 def labels_of(config: PreTrainedConfig) -> dict[int, str]:

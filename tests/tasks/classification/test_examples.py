@@ -16,7 +16,7 @@ from fineprune.tasks.classification.labels import class_names
 from fineprune.tasks.classification.targets import Classes, Quantity
 from fineprune.tasks.data import BrokenRow, Table, as_column, refuse
 
-COLUMNS = Columns(("text",), "label")
+COLUMNS = Columns(("text",), ("label",))
 YES_NO = Classes(("no", "yes"))
 
 
@@ -44,7 +44,7 @@ def test_texts_and_labels_of_several_tables() -> None:
 
 
 def test_pairs_of_texts_and_numbers() -> None:
-    columns = Columns(("one", "two"), "score")
+    columns = Columns(("one", "two"), ("score",))
     raw = table({"one": ["a", "b"], "two": ["c", "d"], "score": ["1.5", 2]})
     examples = labelled([raw], columns, Quantity(), refuse)
     assert texts(examples) == [["a", "b"], ["c", "d"]]

@@ -20,7 +20,7 @@ def read(**section: Any) -> ClassificationSettings:
 
 def test_a_glue_task_of_the_hub() -> None:
     settings = read(glue="mnli", max_length=64)
-    assert settings.columns == Columns(("premise", "hypothesis"), "label")
+    assert settings.columns == Columns(("premise", "hypothesis"), ("label",))
     assert settings.splits.train == (
         TableSource(path="nyu-mll/glue", config="mnli", split="train"),
     )
@@ -35,7 +35,7 @@ def test_a_glue_task_of_local_files() -> None:
         text=["sentence1", "sentence2"],
         label="gold_label",
     )
-    assert settings.columns == Columns(("sentence1", "sentence2"), "gold_label")
+    assert settings.columns == Columns(("sentence1", "sentence2"), ("gold_label",))
     assert settings.splits.train == (TableSource(path="a.tsv"), TableSource(path="b.tsv"))
     assert settings.splits.validation == {
         "matched": (TableSource(path="m.tsv"),),
@@ -50,7 +50,7 @@ def test_own_data() -> None:
     source = TableSource(path="data.json", field="train", columns=("text", "intent"))
     assert settings.splits.train == (source,)
     assert settings.splits.validation == {"": (source,)}
-    assert settings.columns == Columns(("text",), "intent")
+    assert settings.columns == Columns(("text",), ("intent",))
     assert settings.labels == ("2", "true", "a")
 
 

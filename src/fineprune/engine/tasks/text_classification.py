@@ -57,6 +57,8 @@ class TextClassification(Task):
 
     Scores are probabilities: over all classes, or of each class for itself where the model's
     config says `multi_label_classification` or there is one class; of regression, the values.
+    A model that was trained by a recipe with `multi_label` answers with all labels that are as
+    probable as the recipe's threshold asks.
     """
 
     def __init__(self, source: TaskSource) -> None:
@@ -74,6 +76,7 @@ class TextClassification(Task):
         texts: Text | list[Text],
         *,
         top_k: int | None = 1,
+        threshold: float | None = None,
         function_to_apply: str | None = None,
         candidate_labels: str | Sequence[str] | None = None,
         hypothesis_template: str = HYPOTHESIS,
@@ -88,6 +91,8 @@ class TextClassification(Task):
             texts: a text, a tuple of two texts for models of pairs (or a dictionary with `text`
                 and `text_pair`), or a list of these. What is too long for the model is cut.
             top_k: how many classes to return, all if None.
+            threshold: return all classes whose score is at least this, however many there are, and
+                not more than `top_k` where that is not 1; without, as the model was trained.
             function_to_apply: what makes scores of logits: `"sigmoid"`, `"softmax"` or `"none"`;
                 without, what the model's config says.
             candidate_labels: classes, as a list or with commas between them, in place of the
@@ -97,27 +102,45 @@ class TextClassification(Task):
 
         Returns:
             For each text a dictionary with `label` and `score` of the best class; with another
-            `top_k` than 1, a list of such, best first. With `candidate_labels` a dictionary with
-            the text as `sequence`, and all `labels` and `scores`, best first.
+            `top_k` than 1, or with a threshold, a list of such, best first. With `candidate_labels`
+            a dictionary with the text as `sequence`, and all `labels` and `scores`, best first.
 
         Raises:
             InputError: an input is no text, or an option not one that this model has.
         """
         batch, single = as_list(texts)
         if candidate_labels is not None:
-            if function_to_apply is not None:
-                raise InputError("candidate_labels go without function_to_apply: leave it out")
+            if function_to_apply is not None or threshold is not None:
+                name = "threshold" if function_to_apply is None else "function_to_apply"
+                raise InputError(f"candidate_labels go without {name}: leave it out")
             hypotheses = Hypotheses.of(candidate_labels, hypothesis_template, multi_label)
             entailed = self._entailed(batch, hypotheses)
             return entailed[0] if single else entailed
         if top_k is not None:
             positive("top_k", top_k)
         batch = [_as_pair(one) for one in batch]
-        answers = [
-            self._ranked(logits, function_to_apply)[:top_k] for logits in self._logits(batch)
+        least = self._threshold(top_k, threshold)
+        count = None if least is not None and top_k == 1 else top_k
+        ranked = [self._ranked(logits, function_to_apply) for logits in self._logits(batch)]
+        results: list[Any] = [
+            [one for one in answer if least is None or one["score"] >= least][:count]
+            for answer in ranked
         ]
-        results = [answer[0] for answer in answers] if top_k == 1 else answers
+        if count == 1:
+            results = [answer[0] for answer in results]
         return results[0] if single else results
+
+    def gives_several(self, options: Mapping[str, Any]) -> bool:
+        """Whether the answer to a text is a list, if the task is called with these options."""
+        top_k = options.get("top_k", 1)
+        return top_k != 1 or self._threshold(top_k, options.get("threshold")) is not None
+
+    def _threshold(self, top_k: int | None, threshold: float | None) -> float | None:
+        if threshold is None:  # who names a number of classes wants so many
+            return self._text.trained.threshold if top_k == 1 else None
+        if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+            raise InputError(f"threshold is {quoted(threshold)}; expected a number")
+        return float(threshold)
 
     def _entailed(self, texts: Sequence[str], hypotheses: Hypotheses) -> list[dict[str, Any]]:
         """What each text entails."""

@@ -5,7 +5,7 @@ settings.py   the `task:` section of a recipe         -> ClassificationSettings
 glue.py       what each GLUE task is
 loading.py    from settings to a task                 -> load_classification
 labels.py     raw labels to names, and their order
-targets.py    what is predicted: classes or a number  -> Classes, Quantity
+targets.py    what is predicted                       -> Classes, LabelSet, Quantity
 examples.py   tables to checked examples
 metrics.py    predictions to metrics
 task.py       features and evaluation sets            -> Classification

@@ -31,16 +31,21 @@ class Columns:
 
     Attributes:
         text: the column, or the two columns, that hold the text.
-        label: the column that holds the label.
+        labels: the column that holds the label, or several, one a label, of 0 and 1.
     """
 
     text: tuple[str, ...]
-    label: str
+    labels: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The column that holds the label, where several have been joined to one."""
+        return ", ".join(self.labels)
 
     @property
     def all(self) -> frozenset[str]:
         """All that have to be read."""
-        return frozenset({*self.text, self.label})
+        return frozenset({*self.text, *self.labels})
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Examples:
     Attributes:
         source: name of the set in messages: its sources.
         texts: the texts of all examples, in Arrow; two columns where the task is about pairs.
-        labels: encoded, of shape `(examples,)`; none if the set is unlabelled.
+        labels: encoded, of shape `(examples,)`, or `(examples, labels)` where a text has several;
+            none if the set is unlabelled.
     """
 
     source: str
@@ -93,9 +99,9 @@ def labelled(
     def convert(row: Row) -> Row:
         return (*_checked_texts(columns.text, row[:-1]), target.encode(row[-1]))
 
-    types = [*(_TEXT for _ in columns.text), pyarrow.type_for_alias(target.dtype)]
+    types = [*(_TEXT for _ in columns.text), target.arrow_type]
     *texts, labels = _usable(tables, (*columns.text, columns.label), types, convert, on_broken)
-    return Examples(_source(tables), tuple(texts), labels.to_numpy())
+    return Examples(_source(tables), tuple(texts), target.to_array(labels))
 
 
 def perhaps_labelled(

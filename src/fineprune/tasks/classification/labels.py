@@ -1,7 +1,7 @@
 """Raw labels to names: what a class is called, which there are, and in which order."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -11,6 +11,7 @@ from fineprune.wording import quoted
 
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+")
 _WHOLE_FLOAT: Final = re.compile(r"(0|-?[1-9][0-9]*)\.0")
+_INDICATORS: Final = {"0": False, "1": True, "false": False, "true": True}
 _LARGEST: Final = 2**53  # from here on, different integers are the same float
 
 
@@ -39,6 +40,33 @@ def label_name(value: object) -> str:
         f"the label {quoted(value)} is of type {type(value).__name__}, "
         "and text or a whole number is expected"
     )
+
+
+def label_names(value: object) -> frozenset[str]:
+    """The names of a text's labels: a list of them, or a mapping from names to 0 or 1.
+
+    Raises:
+        UnusableValueError: the value is missing, or of another type.
+    """
+    if is_missing(value):
+        raise UnusableValueError("the list of labels is missing; one without labels is []")
+    if isinstance(value, Mapping):
+        return frozenset(name for name, there in value.items() if _indicator(name, there))
+    if isinstance(value, list | tuple):
+        return frozenset(map(label_name, value))
+    raise UnusableValueError(
+        f"the labels are {quoted(value)}, of type {type(value).__name__}, and a list is expected; "
+        "columns of 0 and 1 are named one by one, as a list, under task.label"
+    )
+
+
+def _indicator(name: str, value: object) -> bool:
+    if is_missing(value):
+        raise UnusableValueError(f"the label {quoted(name)} has no value; expected 0 or 1")
+    found = _INDICATORS.get(without_fraction(str(value)).lower())
+    if found is None:
+        raise UnusableValueError(f"the label {quoted(name)} is {quoted(value)}; expected 0 or 1")
+    return found
 
 
 def without_fraction(name: str) -> str:
@@ -89,6 +117,47 @@ def _is_whole(value: object) -> bool:
 
 def _with_labels(table: Table, label: str, values: Sequence[object]) -> Table:
     return replace(table, columns={**table.columns, label: as_column(values)})
+
+
+def with_joined_labels(table: Table, columns: Sequence[str], joined: str) -> Table:
+    """The table with one column of labels in place of several, one a label.
+
+    Its values are mappings from names to whatever stands there; none where nothing does.
+
+    Args:
+        table: raw values; it may lack all of the columns.
+        columns: their names are those of the labels.
+        joined: name of the new column.
+
+    Raises:
+        DataError: the table lacks some of the columns, and not all.
+    """
+    if not any(name in table.columns for name in columns):
+        return table
+    rows = zip(*(table.column(name) for name in columns), strict=True)
+    values = [
+        None if all(map(is_missing, row)) else dict(zip(columns, row, strict=True)) for row in rows
+    ]
+    return replace(table, columns={**table.columns, joined: values})
+
+
+def names_of_label_sets(tables: Iterable[Table], columns: Sequence[str]) -> tuple[str, ...]:
+    """The labels that texts may have: the columns, declared ones, or those that occur, ordered.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    if len(columns) > 1:
+        return tuple(columns)
+    names: set[str] = set()
+    declared: set[tuple[str, ...] | None] = set()
+    for table in tables:
+        declared.add(table.class_names.get(columns[0]))
+        for value in table.column(columns[0]):
+            with suppress(UnusableValueError):  # reported when the row is checked
+                names |= label_names(value)
+    common = declared.pop() if len(declared) == 1 else None
+    return ordered(names) if common is None else common
 
 
 def class_names(tables: Iterable[Table], label: str) -> tuple[str, ...]:

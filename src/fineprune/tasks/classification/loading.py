@@ -10,9 +10,15 @@ from fineprune.errors import DataError
 from fineprune.tasks.base import Split
 from fineprune.tasks.classification.examples import Columns, Examples, labelled, perhaps_labelled
 from fineprune.tasks.classification.glue import GLUE
-from fineprune.tasks.classification.labels import class_names, with_whole_labels, without_fraction
+from fineprune.tasks.classification.labels import (
+    class_names,
+    names_of_label_sets,
+    with_joined_labels,
+    with_whole_labels,
+    without_fraction,
+)
 from fineprune.tasks.classification.settings import ClassificationSettings
-from fineprune.tasks.classification.targets import Classes, Quantity, Target
+from fineprune.tasks.classification.targets import Classes, LabelSet, Quantity, Target
 from fineprune.tasks.classification.task import Classification
 from fineprune.tasks.data import (
     BrokenRow,
@@ -46,11 +52,11 @@ def load_classification(
     splits = with_default_splits(settings.splits)
     target = _given_target(settings)
     if target is None and only is not None and labels:
-        target = Classes(tuple(labels))
+        target = _target_of(settings, labels)
     train = None
     if only is None or target is None:
         tables = reader.tables(splits.train, target)
-        target = target or Classes(class_names(tables, settings.columns.label))
+        target = target or _target_of(settings, _names_in(tables, settings))
         if only is None and tables:
             train = labelled(tables, settings.columns, target, reader.on_broken)
     sources: Mapping[Split, tuple[Mapping[str, Sources], _MakeExamples]] = {
@@ -73,6 +79,7 @@ class _Reader:
 
     def __init__(self, settings: ClassificationSettings) -> None:
         self.columns = settings.columns
+        self._several = settings.multi_label
         self._broken: list[BrokenRow] = []
         self._notes: list[str] = []
         self.on_broken = refuse if settings.broken_rows == "refuse" else self._broken.append
@@ -80,7 +87,10 @@ class _Reader:
     def tables(self, sources: Sources, target: Target | None) -> list[Table]:
         """One table a source, for a target that may yet have to be learned from them."""
         found = [read(source, self.columns.all, self.on_broken) for source in sources]
-        if not isinstance(target, Quantity):
+        if len(self.columns.labels) > 1:
+            joined = self.columns.labels, self.columns.label
+            found = [with_joined_labels(table, *joined) for table in found]
+        elif not (self._several or isinstance(target, Quantity)):
             known = target.known if isinstance(target, Classes) else ()
             found = [with_whole_labels(table, self.columns.label, known) for table in found]
         self._notes += [note for table in found for note in table.notes]
@@ -106,7 +116,20 @@ def _given_target(settings: ClassificationSettings) -> Target | None:
         return GLUE[settings.glue].target
     if settings.regression:
         return Quantity()
-    return Classes(settings.labels) if settings.labels else None
+    return _target_of(settings, settings.labels) if settings.labels else None
+
+
+def _target_of(settings: ClassificationSettings, names: Sequence[str]) -> Target:
+    """What is predicted, with these names of classes."""
+    if settings.multi_label:
+        return LabelSet(tuple(names), settings.threshold or LabelSet.threshold)
+    return Classes(tuple(names))
+
+
+def _names_in(tables: Sequence[Table], settings: ClassificationSettings) -> tuple[str, ...]:
+    if settings.multi_label:
+        return names_of_label_sets(tables, settings.columns.labels)
+    return class_names(tables, settings.columns.label)
 
 
 def _notes_on_training(train: Examples | None, target: Target) -> tuple[str, ...]:
@@ -117,7 +140,7 @@ def _notes_on_training(train: Examples | None, target: Target) -> tuple[str, ...
     """
     if train is None or train.labels is None:
         return ()
-    if np.ptp(train.labels) == 0:
+    if not np.ptp(train.labels, axis=0).any():
         raise DataError(
             f"{train.source}: all {len(train)} examples have the same label, "
             "and at least two are needed to learn from"

@@ -32,6 +32,31 @@ def macro_f1(predicted: Array, expected: Array) -> float:
     return float(value)
 
 
+def micro_f1(predicted: Array, expected: Array) -> float:
+    """F1 over all labels of all texts together; 0 where none is predicted or there.
+
+    Args:
+        predicted: zeros and ones of shape `(examples, labels)`.
+        expected: of the same shape.
+    """
+    value = sklearn.metrics.f1_score(expected, predicted, average="micro", zero_division=0.0)
+    return float(value)
+
+
+def ranking_average_precision(scores: Array, expected: Array) -> float:
+    """Share of right labels among those ranked down to each right one: the mean of all.
+
+    The mean over the right labels of a text, and then over texts; 1 of one with all labels or none.
+
+    Args:
+        scores: of shape `(examples, labels)`, the larger the more probable.
+        expected: zeros and ones of the same shape.
+    """
+    # What a model that diverged says is NaN, which scikit-learn refuses: as good as nothing.
+    known = np.nan_to_num(scores, nan=0.0)
+    return float(sklearn.metrics.label_ranking_average_precision_score(expected, known))
+
+
 def matthews_correlation(predicted: Array, expected: Array) -> float:
     """Correlation of two classifications, of any number of classes; 0 where one is constant."""
     if _any_constant(predicted, expected):

@@ -73,9 +73,14 @@ class ClassificationSettings:
         test: sources to evaluate on at the end; a test set without any labels can be predicted, not
             scored.
         text: the column that holds the text, or two for pairs; GLUE has its own default.
-        label: the column that holds the label; GLUE has its own default.
+        label: the column that holds the label, or with `multi_label` a list of columns; GLUE has
+            its own default.
         labels: names of the classes, in the order of the model's outputs.
         regression: whether labels are numbers to be predicted as such.
+        multi_label: whether a text has any number of labels, none among them. They stand in one
+            column of lists, or `label` names a column for each, of 0 and 1.
+        threshold: of several labels a text, the probability from which on one is predicted; 0.5 if
+            not given.
         max_length: most tokens of an input, special tokens included; longer texts are cut.
         broken_rows: what happens to rows that cannot be used (fields missing, no text, a label
             that is missing or unknown): `"refuse"` stops at the first, `"drop"` leaves them out
@@ -88,9 +93,11 @@ class ClassificationSettings:
     validation: _NamedSources = field(default_factory=dict)
     test: _NamedSources = field(default_factory=dict)
     text: Annotated[tuple[str, ...], BeforeValidator(_names), Field(max_length=2)] = ()
-    label: str | None = None
+    label: str | Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     labels: Annotated[tuple[str, ...], BeforeValidator(_label_names)] = ()
     regression: bool = False
+    multi_label: bool = False
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     max_length: int = Field(default=128, gt=0)
     broken_rows: Literal["refuse", "drop"] = "refuse"
 
@@ -98,7 +105,8 @@ class ClassificationSettings:
     def columns(self) -> Columns:
         """The columns that hold texts and labels."""
         text = self.text or (GLUE[self.glue].text if self.glue else ())
-        return Columns(text, self.label or LABEL)
+        label = self.label or LABEL
+        return Columns(text, (label,) if isinstance(label, str) else label)
 
     @property
     def splits(self) -> Splits:
@@ -109,10 +117,14 @@ class ClassificationSettings:
 
     @model_validator(mode="after")
     def _labels_are_given_once(self) -> Self:
-        if self.glue and (self.labels or self.regression):
-            raise ValueError("glue determines labels and regression: leave these out")
+        if self.glue and (self.labels or self.regression or self.multi_label):
+            raise ValueError("glue determines labels, regression and multi_label: leave these out")
         if self.regression and self.labels:
             raise ValueError("labels names classes, and a regression has none")
+        if self.regression and self.multi_label:
+            raise ValueError("regression predicts one number, multi_label several labels: name one")
+        if self.threshold is not None and not self.multi_label:
+            raise ValueError(f"threshold {self.threshold} has no effect without multi_label: true")
         if len(set(self.labels)) < len(self.labels) or len(self.labels) == 1:
             raise ValueError("labels has to name at least two classes, each once")
         return self
@@ -132,6 +144,10 @@ class ClassificationSettings:
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
         columns = self.columns
-        if len({*columns.text, columns.label}) <= len(columns.text):
+        if len(columns.all) < len(columns.text) + len(columns.labels):
             raise ValueError("text and label have to name different columns")
+        if len(columns.labels) > 1 and not self.multi_label:
+            raise ValueError("several columns of labels need multi_label: true")
+        if len(columns.labels) > 1 and self.labels and {*self.labels} != {*columns.labels}:
+            raise ValueError("labels has to name the columns of label, in the order of the outputs")
         return self

@@ -6,7 +6,7 @@ from typing import Final, final
 
 import numpy as np
 import pyarrow
-from datasets import Dataset, Value, concatenate_datasets
+from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
 
 from fineprune.errors import DataError, RecipeError
@@ -73,7 +73,10 @@ class Classification(Task):
         if self._train is None:
             raise DataError("the recipe names no training data: set task.train")
         features = tokenized(self._train.texts, tokenizer, self._max_length)
-        return features.add_column("labels", self._train.labels, feature=Value(self._target.dtype))
+        labels = self._train.labels
+        return features.add_column(
+            "labels", labels if labels is None else list(labels), feature=self._target.feature
+        )
 
     def evaluation_sets(
         self, tokenizer: Tokenizer, split: Split = "validation"

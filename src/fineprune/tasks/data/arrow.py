@@ -12,7 +12,7 @@ from datasets import ClassLabel, Features
 
 from fineprune.errors import DataError
 from fineprune.tasks.data.source import Source
-from fineprune.tasks.data.table import OnBroken, Table
+from fineprune.tasks.data.table import Column, OnBroken, Table
 from fineprune.wording import first_line
 
 
@@ -85,9 +85,9 @@ def _refuse_folder_of_tsv(source: Source) -> None:
 def _table(source: Source, found: Sequence[str], rows: pyarrow.Table, features: Features) -> Table:
     """Declared classes become their names, and a hidden one (-1) a missing value."""
     classes = {
-        name: tuple(features[name].names)
+        name: tuple(declared.names)
         for name in rows.column_names
-        if isinstance(features.get(name), ClassLabel)
+        if (declared := _declared(features.get(name))) is not None
     }
     columns = {
         name: _named(rows[name], classes[name]) if name in classes else rows[name]
@@ -96,9 +96,31 @@ def _table(source: Source, found: Sequence[str], rows: pyarrow.Table, features: 
     return Table(str(source), tuple(found), columns, "row", range(1, len(rows) + 1), classes)
 
 
-def _named(places: pyarrow.ChunkedArray, names: tuple[str, ...]) -> pyarrow.ChunkedArray:
+def _declared(feature: Any) -> ClassLabel | None:
+    """What a column, or the items of its lists, are declared to be; None for no classes."""
+    inside = getattr(feature, "feature", feature)
+    return inside if isinstance(inside, ClassLabel) else None
+
+
+def _named(places: pyarrow.ChunkedArray, names: tuple[str, ...]) -> Column:
+    if _holds_lists(places):
+        return [
+            None
+            if row is None
+            else [names[place] if 0 <= place < len(names) else None for place in row]
+            for row in places.to_pylist()
+        ]
     known = pyarrow.array(range(len(names)), places.type)
     return pyarrow.compute.take(
         pyarrow.array(names, pyarrow.large_string()),
         pyarrow.compute.index_in(places, value_set=known),
+    )
+
+
+def _holds_lists(column: pyarrow.ChunkedArray) -> bool:
+    kind = column.type
+    return bool(
+        pyarrow.types.is_list(kind)
+        or pyarrow.types.is_large_list(kind)
+        or pyarrow.types.is_fixed_size_list(kind)
     )
