@@ -18,16 +18,20 @@ from transformers import (
     BertConfig,
     BertForQuestionAnswering,
     BertForSequenceClassification,
+    BertForTokenClassification,
     BertModel,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
-Kind = Literal["classification", "regression", "multi-label", "question-answering"]
+Kind = Literal[
+    "classification", "regression", "multi-label", "token-classification", "question-answering"
+]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LABELS = ("first", "second", "third")
+TAGS = ("O", "B-first", "I-first", "B-second", "I-second")
 WORDS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(36)))
 TRAIN_EXAMPLES = 16
 VALIDATION_EXAMPLES = 12
@@ -79,7 +83,11 @@ class Workspace:
         return str(self.folder / f"teacher-{kind}")
 
 
-_ENDINGS: Mapping[Kind, str] = {"question-answering": "json", "multi-label": "jsonl"}
+_ENDINGS: Mapping[Kind, str] = {
+    "multi-label": "jsonl",
+    "question-answering": "json",
+    "token-classification": "conll",
+}
 _TASKS: Mapping[Kind, Mapping[str, Any]] = {
     "classification": {
         "kind": "text-classification",
@@ -101,6 +109,8 @@ _TASKS: Mapping[Kind, Mapping[str, Any]] = {
         "multi_label": True,
         "max_length": 16,
     },
+    # Validation has texts of 14 words: some are cut into windows.
+    "token-classification": {"kind": "token-classification", "max_length": 12, "stride": 3},
     "question-answering": {"kind": "question-answering", "max_length": 24, "stride": 4},
 }
 
@@ -126,6 +136,7 @@ def make_workspace(folder: Path) -> Workspace:
     _write_texts(folder, "classification", lambda place: LABELS[place])
     _write_texts(folder, "regression", lambda place: f"{place / 2}")
     _write_label_sets(folder)
+    _write_tokens(folder)
     _write_questions(folder)
     return Workspace(folder)
 
@@ -151,6 +162,10 @@ def make_model(kind: Kind = "classification", dropout: float = 0.0) -> PreTraine
     """A random model with the head of a task."""
     if kind == "question-answering":
         return BertForQuestionAnswering(bert_config(dropout))
+    if kind == "token-classification":
+        tags = dict(enumerate(TAGS))
+        label2id = {v: k for k, v in tags.items()}
+        return BertForTokenClassification(bert_config(dropout, id2label=tags, label2id=label2id))
     if kind == "regression":
         config = bert_config(dropout, num_labels=1, problem_type="regression")
     else:
@@ -212,6 +227,26 @@ def _write_label_sets(folder: Path) -> None:
             row = {"text": " ".join(words), "labels": [LABELS[place] for place in places]}
             lines.append(json.dumps(row))
         (folder / f"multi-label-{split}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _write_tokens(folder: Path) -> None:
+    # Words from w12 on are entities of one kind, those from w24 on of another.
+    draw = random.Random(5)
+    for split, count in (("train", TRAIN_EXAMPLES), ("validation", VALIDATION_EXAMPLES)):
+        texts = []
+        for i in range(count):
+            length = 3 + i % (8 if split == "train" else 18)
+            kinds = [draw.choice(["", "", "first", "second"]) for _ in range(length)]
+            kinds[0] = LABELS[i % 2]
+            lines, before = [], ""
+            for kind in kinds:
+                word = draw.randrange(12) + 12 * ["", "first", "second"].index(kind)
+                tag = f"{'I' if kind == before else 'B'}-{kind}" if kind else "O"
+                lines.append(f"w{word}\t{tag}")
+                before = kind
+            texts.append("\n".join(lines) + "\n")
+        path = folder / f"token-classification-{split}.conll"
+        path.write_text("\n".join(texts), encoding="utf-8")
 
 
 def _write_questions(folder: Path) -> None:

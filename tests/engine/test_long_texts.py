@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fineprune import Engine
 from fineprune.engine.errors import UnsupportedModelError
-from fineprune.engine.tasks.pieces import pieces_of
+from fineprune.text.pieces import pieces_of
 from tests.engine.test_texts import POSITIONS, with_tokenizer
 
 LABELS = dict(enumerate(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]))

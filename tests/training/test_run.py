@@ -44,6 +44,7 @@ METRICS: dict[Kind, set[str]] = {
         "ranking_average_precision",
         *(f"f1_{label}" for label in LABELS),
     },
+    "token-classification": {"f1", "precision", "recall", "f1_first", "f1_second"},
     "question-answering": {"exact_match", "f1"},
 }
 

@@ -11,8 +11,9 @@ from fineprune.errors import FinepruneError
 from fineprune.tasks.registry import load_task
 from fineprune.training.recipe import parse_recipe, read_recipe
 from fineprune.training.run import run
+from fineprune.training.texts import text_tokenizer
 from fineprune.training.weighted_loss import LossFunction, weighted_loss
-from tests.workspace import LABELS, Kind, Workspace
+from tests.workspace import LABELS, Kind, Workspace, make_tokenizer
 
 LOGITS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
 PLACES = torch.tensor([0, 2, 2, 1, 0, 2])
@@ -20,7 +21,9 @@ PLACES = torch.tensor([0, 2, 2, 1, 0, 2])
 
 def loss_of(workspace: Workspace, weights: Any) -> LossFunction:
     recipe = parse_recipe(workspace.recipe(training__class_weights=weights), "test")
-    loss = weighted_loss(load_task(recipe.task), recipe.training.class_weights)
+    task = load_task(recipe.task)
+    features = task.training_features(text_tokenizer(make_tokenizer()))
+    loss = weighted_loss(task, recipe.training.class_weights, features)
     assert loss is not None
     return loss
 

@@ -237,7 +237,9 @@ class _Questions(_Form):
 class _Tokens(_Form):
     def _prepare(self) -> None:
         _refuse_second(self._pairs, self._context, "finds entities in single texts")
-        whole = self._given.get("aggregation_strategy", "none") != "none"
+        task = self._engine.task
+        assert isinstance(task, TokenClassification)
+        whole = task.strategy(self._given.get("aggregation_strategy")) != "none"
         self.columns = {"entities": Records(_ENTITY if whole else _TOKEN)}
 
     def answers(self, texts: Sequence[Texts]) -> list[Answer]:

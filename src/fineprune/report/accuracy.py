@@ -32,10 +32,12 @@ from fineprune.text.settings import TOKENIZER
 _OUTPUTS = {
     "AutoModelForSequenceClassification": ("logits",),
     "AutoModelForQuestionAnswering": ("start_logits", "end_logits"),
+    "AutoModelForTokenClassification": ("logits",),
 }
 _CLASSES = {
     "AutoModelForSequenceClassification": "ForSequenceClassification",
     "AutoModelForQuestionAnswering": "ForQuestionAnswering",
+    "AutoModelForTokenClassification": "ForTokenClassification",
 }
 
 
@@ -130,9 +132,9 @@ def require_head(file: Path, head: Head, called: str) -> None:
 
 def _require_outputs(logits: Logits, head: Head, file: Path) -> None:
     outputs = head.config.get("num_labels")
-    if len(logits) == 1 and logits[0].shape[1] != outputs:
+    if len(logits) == 1 and logits[0].shape[-1] != outputs:
         raise CheckpointError(
-            f"the model {str(file)!r} has {logits[0].shape[1]} outputs, and the task needs "
+            f"the model {str(file)!r} has {logits[0].shape[-1]} outputs, and the task needs "
             f"{outputs}"
         )
 

@@ -13,7 +13,8 @@ Inputs = Mapping[str, NDArray[Any]]
 `(batch, tokens)`."""
 
 Run = Callable[[Inputs], Sequence[NDArray[Any]]]
-"""What an engine says of a batch: float32, `(batch, outputs)` or `(batch, tokens)` each."""
+"""What an engine says of a batch: float32, `(batch, outputs)`, `(batch, tokens)` each, or
+`(batch, tokens, outputs)`."""
 
 _NAMES = ("input_ids", "attention_mask", "token_type_ids")
 _MOST_TOKENS = 4096  # of a batch, padding counted
@@ -97,19 +98,20 @@ class Rows:
 def outputs_of(run: Run, rows: Rows) -> tuple[NDArray[Any], ...]:
     """What a model says of all rows, in their order.
 
-    Outputs of tokens come one after the other, two or more of them; what stands behind those of
-    shorter rows means nothing.
+    What stands behind what is said of the tokens of shorter rows means nothing.
 
     Returns:
-        Float32, `(rows, outputs)` of the only output, or `(rows, longest)` of several.
+        Float32: `(rows, outputs)` or `(rows, longest, outputs)` of the only output, or
+        `(rows, longest)` of several.
     """
     found: list[NDArray[Any]] = []
     for places in rows.batches():
         said = run(rows.inputs(places))
         for number, values in enumerate(said):
             if len(found) == number:
-                width = values.shape[1] if len(said) == 1 else max(rows.lengths)
-                found.append(np.zeros((len(rows), width), np.float32))
+                whole = len(said) == 1 and values.ndim == 2
+                width = values.shape[1] if whole else max(rows.lengths)
+                found.append(np.zeros((len(rows), width, *values.shape[2:]), np.float32))
             found[number][places, : values.shape[1]] = values
     return tuple(found)
 

@@ -6,8 +6,10 @@ tokenizer.py         what tasks need of a tokenizer                    -> Tokeni
 model_names.py       what recipes call a model                         -> resolve_name
 registry.py          tasks by kind                                     -> TaskSettings, load_task
 data/                files and data sets of the hub, to tables
+class_weights.py     what classes weigh in a loss                      -> weights_of_classes
 classification/      text classification and regression
 question_answering/  extractive question answering
+token_classification/  entities in texts
 proposal/            a recipe for data that nobody has described yet   -> propose
 ```
 """

@@ -14,8 +14,8 @@ from fineprune.text.tokenizer import Tokenizer
 from fineprune.wording import listed
 
 Logits = tuple[np.ndarray, ...]
-"""A model's head outputs over a whole set: `(logits,)` of shape `(examples, labels)`, or
-`(start_logits, end_logits)` of shape `(windows, tokens)` each, float32."""
+"""A model's head outputs over a whole set, float32: `(logits,)` of shape `(examples, labels)` or
+`(windows, tokens, labels)`, or `(start_logits, end_logits)` of shape `(windows, tokens)` each."""
 
 Metrics = dict[str, float]
 
@@ -61,6 +61,7 @@ class EvaluationSet:
         examples: number of examples (one example may have several rows in `features`).
         score: logits over all rows of `features`, in their order, to metrics.
         predictions: logits to what is written to the predictions file (JSON-serialisable).
+        notes: one line for each thing that looks wrong in the set, as this tokenizer reads it.
     """
 
     name: str
@@ -68,6 +69,7 @@ class EvaluationSet:
     examples: int
     score: Callable[[Logits], Metrics]
     predictions: Callable[[Logits], Any]
+    notes: tuple[str, ...] = ()
 
 
 def metric_name(evaluation_set: EvaluationSet, metric: str) -> str:
@@ -136,7 +138,7 @@ def evaluation_of(
         examples=sum(one.examples for one in sets),
         density=density,
         predictions=predictions_of_sets(sets, logits),
-        notes=notes,
+        notes=(*notes, *(note for one in sets for note in one.notes)),
     )
 
 
@@ -158,14 +160,15 @@ class Task(ABC):
     def splits(self) -> frozenset[Split]:
         """The splits that can be evaluated on."""
 
-    def class_weights(self, wanted: ClassWeights) -> NDArray[np.float32]:
+    def class_weights(self, wanted: ClassWeights, features: Dataset) -> NDArray[np.float32]:
         """What each output weighs in the loss, of shape `(labels,)`.
 
         Args:
             wanted: as the recipe has it.
+            features: of the training set.
 
         Raises:
-            RecipeError: the task has no such classes, or no training set.
+            RecipeError: the task has no such classes.
         """
         raise RecipeError(
             "training.class_weights: this task has no classes that could weigh more or less; "

@@ -11,15 +11,21 @@ from fineprune.tasks.question_answering import (
     QuestionAnsweringSettings,
     load_question_answering,
 )
+from fineprune.tasks.token_classification import (
+    TokenClassificationSettings,
+    load_token_classification,
+)
 
 TaskSettings = Annotated[
-    ClassificationSettings | QuestionAnsweringSettings, Field(discriminator="kind")
+    ClassificationSettings | QuestionAnsweringSettings | TokenClassificationSettings,
+    Field(discriminator="kind"),
 ]
 """The `task:` section of a recipe; its `kind` says which task."""
 
 _LOADERS: Final[Mapping[type, Callable[..., Task]]] = {
     ClassificationSettings: load_classification,
     QuestionAnsweringSettings: load_question_answering,
+    TokenClassificationSettings: load_token_classification,
 }
 
 

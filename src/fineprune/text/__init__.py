@@ -9,6 +9,8 @@ trained.py        what a model's recipe says of its texts           -> TrainedTe
 prompts.py        what stands before each text                      -> Prompts
 windows.py        contexts cut to what a model takes                -> ContextMap
 answers.py        logits to the best answers                        -> Prediction
+pieces.py         texts cut to what a model takes                   -> Piece
+entities.py       logits to entities                                -> Token, entities_of
 characters.py     what tokenizers cannot take
 ```
 """

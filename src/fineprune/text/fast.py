@@ -145,6 +145,12 @@ class FastTokenizer:
         """Its number."""
         return None if self.cls_token is None else self.number_of(self.cls_token)
 
+    @property
+    def unk_token_id(self) -> int | None:
+        """The number of the token that stands for what has none."""
+        unknown = self.settings.unk_token
+        return None if unknown is None else self.number_of(unknown)
+
     def join(self, tokens: list[str]) -> str:
         """The text of tokens; with spaces between them where the tokenizer does not say."""
         decoder = self._tokenizer(None).decoder

@@ -37,6 +37,7 @@ class TokenizerSettings:
         padding_side: the side that shorter inputs are padded on.
         model_input_names: what the model gets.
         cls_token: the token that stands for the whole input.
+        unk_token: the token that stands for what has none; None where there is no such.
         pad_token: the token that shorter inputs are filled up with; empty for none.
         pad_token_type_id: its type.
         lower_case: whether all letters are made small first, as sentence-transformers does.
@@ -51,6 +52,7 @@ class TokenizerSettings:
     padding_side: str = "right"
     model_input_names: tuple[str, ...] = ("input_ids", "attention_mask")
     cls_token: str | None = None
+    unk_token: str | None = None
     pad_token: str = ""
     pad_token_type_id: int = 0
     lower_case: bool = False
@@ -87,6 +89,7 @@ class TokenizerSettings:
             padding_side=_side(config, "padding_side", saved.get("padding")),
             model_input_names=tuple(names),
             cls_token=_special(files, config, "cls_token") or own.cls_token,
+            unk_token=_special(files, config, "unk_token"),
             pad_token=_special(files, config, "pad_token") or "",
             lower_case=_lower_case(files),
             split_special_tokens=bool(read_value(config, "split_special_tokens", bool, CONFIG)),

@@ -41,7 +41,7 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
             model,
             evaluation_arguments(_as_trained(recipe, folder).training, Path(scratch)),
             evaluation_sets=sets,
-            data_collator=padding_collator(tokenizer, texts),
+            data_collator=padding_collator(tokenizer, texts, task.head),
         )
         trainer.remove_callback(PrinterCallback)
         logits = [trainer.logits(one) for one in sets]

@@ -10,7 +10,6 @@ from typing import cast
 from datasets import Dataset
 from torch import nn
 from transformers import (
-    DataCollatorWithPadding,
     EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -49,7 +48,7 @@ from fineprune.training.run_folder import (
     require_usable,
 )
 from fineprune.training.task_trainer import TaskTrainer
-from fineprune.training.texts import padding_collator, text_tokenizer
+from fineprune.training.texts import Collator, padding_collator, text_tokenizer
 from fineprune.training.weighted_loss import weighted_loss
 
 Say = Callable[[str], None]
@@ -82,6 +81,9 @@ def run(
     prepared = _prepare(recipe, task)
     recipe = _with_precision(recipe, prepared, output if resume else None)
     trainer = _trainer(recipe, prepared, output)
+    for note in (note for one in trainer.evaluation_sets for note in one.notes):
+        if processes.is_main_process:
+            say(note)
     shown = [metric_name(one, task.metric) for one in trainer.evaluation_sets]
     with ProgressCallback(shown) as progress:
         trainer.add_callback(progress)
@@ -103,7 +105,7 @@ class _Prepared:
     tokenizer: PreTrainedTokenizerBase
     texts: Tokenizer
     features: Dataset
-    collator: DataCollatorWithPadding
+    collator: Collator
     model: PreTrainedModel
     teacher: PreTrainedModel | None
 
@@ -124,7 +126,7 @@ def _prepare(recipe: Recipe, task: Task) -> _Prepared:
     teacher = load_teacher(recipe.teacher, task.head) if recipe.teacher else None
     if teacher is not None:
         require_positions(teacher, recipe.task.max_length, str(recipe.teacher))
-    collator = padding_collator(tokenizer, texts)
+    collator = padding_collator(tokenizer, texts, task.head)
     if recipe.augmentation is not None:
         settings = _in_steps(settings, epoch, steps)
         features = augmented(
@@ -206,7 +208,7 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         quantize=recipe.quantize,
         score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
-        compute_loss_func=weighted_loss(task, settings.class_weights),
+        compute_loss_func=weighted_loss(task, settings.class_weights, prepared.features),
         train_dataset=prepared.features,
         data_collator=prepared.collator,
         processing_class=prepared.tokenizer,

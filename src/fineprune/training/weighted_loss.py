@@ -3,6 +3,7 @@
 from typing import Any, Protocol, final
 
 import torch
+from datasets import Dataset
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,15 +22,22 @@ class LossFunction(Protocol):
         """The loss of a batch, divided by the number of labels in all accumulated ones."""
 
 
-def weighted_loss(task: Task, wanted: ClassWeights | None) -> LossFunction | None:
+def weighted_loss(
+    task: Task, wanted: ClassWeights | None, features: Dataset
+) -> LossFunction | None:
     """The loss with these weights; None, for the model's own, where none are wanted.
+
+    Args:
+        task: of the model.
+        wanted: as the recipe has it.
+        features: of the training set.
 
     Raises:
         RecipeError: the task has no classes, or one is named that is none.
     """
     if wanted is None:
         return None
-    weights = torch.from_numpy(task.class_weights(wanted))
+    weights = torch.from_numpy(task.class_weights(wanted, features))
     several = task.head.config.get("problem_type") == "multi_label_classification"
     return _OfPresence(weights) if several else _OfClasses(weights)
 

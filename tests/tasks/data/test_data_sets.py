@@ -115,7 +115,7 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == (
         "me/set[train] cannot be loaded as a data set of the hub or a folder of one: "
         "Couldn't reach 'me/set' on the Hub; "
-        "the name of a file would end in .tsv, .csv, .json, .jsonl, .parquet"
+        "the name of a file would end in .tsv, .csv, .json, .jsonl, .conll, .bio, .iob, .parquet"
     )
 
 

@@ -1,9 +1,7 @@
 """The `task:` section of a recipe, for text classification and regression."""
 
-from collections.abc import Mapping
-from dataclasses import field, fields
-from os import PathLike, fspath
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from dataclasses import field
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -11,25 +9,8 @@ from pydantic.dataclasses import dataclass
 from fineprune.tasks.classification.examples import Columns
 from fineprune.tasks.classification.glue import GLUE, LABEL, glue_name, hub_splits
 from fineprune.tasks.classification.labels import label_name
-from fineprune.tasks.data import Sources, Splits, TableSource
-
-_SOURCE_KEYS: Final = frozenset(entry.name for entry in fields(TableSource))
-
-
-def _sources(value: Any) -> Any:
-    """One source or several, each a name or a mapping, to a list of mappings."""
-    if isinstance(value, str | PathLike | Mapping | TableSource):
-        value = [value]
-    if not isinstance(value, list | tuple):
-        return value
-    return [{"path": fspath(v)} if isinstance(v, str | PathLike) else v for v in value]
-
-
-def _named_sources(value: Any) -> Any:
-    """Sources of one set, or a mapping from names of sets to theirs, to such a mapping."""
-    if isinstance(value, Mapping) and not _SOURCE_KEYS & value.keys():
-        return {name: _sources(sources) for name, sources in value.items()}
-    return {"": _sources(value)}
+from fineprune.tasks.data import Splits
+from fineprune.tasks.data.named_sources import NamedSources, OneOrMoreSources
 
 
 def _names(value: Any) -> Any:
@@ -42,12 +23,6 @@ def _label_names(value: Any) -> Any:
 
 def _glue(value: Any) -> Any:
     return glue_name(value) if isinstance(value, str) else value
-
-
-_Sources: TypeAlias = Annotated[Sources, BeforeValidator(_sources)]
-_NamedSources: TypeAlias = Annotated[
-    Mapping[str, Annotated[Sources, Field(min_length=1)]], BeforeValidator(_named_sources)
-]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -89,9 +64,9 @@ class ClassificationSettings:
 
     kind: Literal["text-classification"] = "text-classification"
     glue: Annotated[str, BeforeValidator(_glue)] | None = None
-    train: _Sources = ()
-    validation: _NamedSources = field(default_factory=dict)
-    test: _NamedSources = field(default_factory=dict)
+    train: OneOrMoreSources = ()
+    validation: NamedSources = field(default_factory=dict)
+    test: NamedSources = field(default_factory=dict)
     text: Annotated[tuple[str, ...], BeforeValidator(_names), Field(max_length=2)] = ()
     label: str | Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     labels: Annotated[tuple[str, ...], BeforeValidator(_label_names)] = ()

@@ -47,16 +47,13 @@ class Classification(Task):
         self._train = train
         self._evaluation = evaluation
 
-    def class_weights(self, wanted: ClassWeights) -> NDArray[np.float32]:
+    def class_weights(self, wanted: ClassWeights, features: Dataset) -> NDArray[np.float32]:
         """What each class weighs in the loss.
 
         Raises:
-            RecipeError: the target is a number, a weight names no class, or there is no training
-                set.
+            RecipeError: the target is a number, or a weight names no class.
         """
-        if self._train is None or self._train.labels is None:
-            raise RecipeError("training.class_weights counts the training set: set task.train")
-        return self._target.class_weights(wanted, self._train.labels)
+        return self._target.class_weights(wanted, np.array(features["labels"][:]))
 
     @property
     def splits(self) -> frozenset[Split]:

@@ -3,8 +3,9 @@
 ```
 source.py   one source, as a recipe names it      -> TableSource, SquadSource
 splits.py   the sources of a task, by split       -> Splits
+named_sources.py   sources as recipes write them  -> NamedSources
 table.py    what every reader returns             -> Table, BrokenRow
-files.py    text files: TSV, CSV, JSON, JSON lines
+files.py    text files: TSV, CSV, JSON, JSON lines, CoNLL
 arrow.py    what is typed: Parquet files, data sets of the hub
 ```
 """
@@ -15,8 +16,15 @@ from typing import Final, TypeAlias
 
 from fineprune.errors import DataError
 from fineprune.tasks.data.arrow import read_dataset, read_parquet
-from fineprune.tasks.data.files import bytes_of, read_csv, read_json, read_json_lines, read_tsv
-from fineprune.tasks.data.source import SquadSource, TableSource
+from fineprune.tasks.data.files import (
+    bytes_of,
+    read_conll,
+    read_csv,
+    read_json,
+    read_json_lines,
+    read_tsv,
+)
+from fineprune.tasks.data.source import CONLL, SquadSource, TableSource
 from fineprune.tasks.data.splits import Sources, Splits, with_default_splits
 from fineprune.tasks.data.table import (
     BrokenRow,
@@ -55,6 +63,7 @@ READERS: Final[Mapping[str, Reader]] = {
     ".csv": read_csv,
     ".json": read_json,
     ".jsonl": read_json_lines,
+    **dict.fromkeys(CONLL, read_conll),
     ".parquet": read_parquet,
 }
 """What reads a file, by the ending of its name."""

@@ -10,7 +10,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
@@ -193,6 +193,65 @@ class _Quotes:
             f"{source}: double quotes around {self.enclosed} fields, the first on line "
             f"{self.first}, are read as part of the text; {_SET_QUOTING}, else quoting: none",
         )
+
+
+def read_conll(source: TableSource, wanted: Collection[str], on_broken: OnBroken) -> Table:
+    """A token a line with its fields, and a blank line behind each text; a text is a row.
+
+    Every column is one of lists. Unless the source names its columns, the first is `tokens` and the
+    last is `tags`. Fields are separated by tabs if the first line of a token has any, else by white
+    space. Lines that begin a document (`-DOCSTART-`), and comments in files with tabs (`# ...`),
+    are no tokens.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    with _text_of(source) as stream:
+        texts = list(_texts_of_tokens(stream))
+    names = source.columns
+    if names is None:
+        width = len(texts[0][1][0]) if texts else 2
+        names = ("tokens", *(f"field {place}" for place in range(2, width)), "tags")
+    records = _records_of_tokens(str(source), names, texts, on_broken)
+    return table_of_records(str(source), "line", names, records, wanted, on_broken)
+
+
+def _texts_of_tokens(lines: Iterable[str]) -> Iterator[tuple[int, list[list[str]]]]:
+    """The fields of each token, text by text, with the lines on which these begin."""
+    first, tokens, mark = 0, list[list[str]](), ""
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("-DOCSTART-"):
+            if tokens:
+                yield first, tokens
+            tokens = []
+            continue
+        line = line.rstrip("\r\n")
+        marked = line.startswith("# ") if not mark else line.startswith("#")
+        if marked and mark != " " and "\t" not in line:  # a comment
+            continue
+        mark = mark or ("\t" if "\t" in line else " ")
+        first = first if tokens else number
+        tokens.append(line.split("\t") if mark == "\t" else line.split())
+    if tokens:
+        yield first, tokens
+
+
+def _records_of_tokens(
+    source: str,
+    names: Sequence[str],
+    texts: Iterable[tuple[int, list[list[str]]]],
+    on_broken: OnBroken,
+) -> Iterator[tuple[int, Sequence[object]]]:
+    for first, tokens in texts:
+        odd = next((place for place, one in enumerate(tokens) if len(one) != len(names)), None)
+        if odd is None:
+            yield first, [list(column) for column in zip(*tokens, strict=True)]
+            continue
+        reason = (
+            f"{len(tokens[odd])} fields where {len(names)} are expected ({listed(names)}); "
+            "name them with `columns`"
+        )
+        on_broken(BrokenRow(source, f"line {first + odd}", reason))
 
 
 def read_json(source: TableSource, wanted: Collection[str], on_broken: OnBroken) -> Table:

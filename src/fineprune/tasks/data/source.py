@@ -10,7 +10,10 @@ from pydantic.dataclasses import dataclass
 
 _STRICT = ConfigDict(extra="forbid")
 _DELIMITED = (".tsv", ".csv")
-_WITHOUT_NAMES = (*_DELIMITED, ".json", ".jsonl")
+CONLL = (".conll", ".bio", ".iob")
+"""Endings of files with a token a line."""
+
+_WITHOUT_NAMES = (*_DELIMITED, ".json", ".jsonl", *CONLL)
 _NOT = "not "
 _ROWS = r"^(not )?(-?\d+)?:(-?\d+)?(:[1-9]\d*)?$"
 
@@ -91,11 +94,12 @@ class TableSource(Source):
     """Rows under named columns: a file, a data set of the hub, or a folder laid out like one.
 
     Attributes:
-        path: a file ending in `.tsv`, `.csv`, `.json`, `.jsonl` or `.parquet` (the text formats
-            may end in `.gz` after that); anything else is a folder or a name on the hub.
+        path: a file ending in `.tsv`, `.csv`, `.json`, `.jsonl` or `.parquet`, or one with a token
+            a line, in `.conll`, `.bio` or `.iob` (the text formats may end in `.gz` after that);
+            anything else is a folder or a name on the hub.
         field: in a JSON file that holds an object, the key of the array of rows.
-        columns: names of the columns of a TSV or CSV file without a header, or of JSON rows that
-            are arrays.
+        columns: names of the columns of a TSV or CSV file without a header, of JSON rows that are
+            arrays, or of the fields of a file with a token a line.
         quoting: in a TSV or CSV file, what a double quote means. `minimal`: it encloses a field
             that contains separators, line breaks or quotes, which are doubled; spreadsheets and
             pandas write so, and it is the default of `.csv`. `none`: it is a character like any

@@ -1,13 +1,15 @@
 """A text that is too long for a model, as windows that overlap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from fineprune.engine.errors import InputError, UnsupportedModelError
-from fineprune.wording import quoted
+from fineprune.errors import UnsupportedModelError
+
+Floats = NDArray[np.float32]
 
 _SHARED = 4  # neighbours share one in so many tokens
 
@@ -31,11 +33,11 @@ def pieces_of(encoding: Encoding, longest: int, shared: int | None = None) -> li
     Args:
         encoding: of a text that was not cut.
         longest: special tokens counted.
-        shared: how many tokens neighbours have in common; a quarter of a window if None.
+        shared: how many tokens neighbours have in common, if there is room for more; a quarter of
+            a window if None.
 
     Raises:
         UnsupportedModelError: there is no room beside the special tokens.
-        InputError: windows cannot have so many tokens in common.
     """
     every = np.arange(len(encoding.ids))
     if len(every) <= longest:
@@ -43,8 +45,8 @@ def pieces_of(encoding: Encoding, longest: int, shared: int | None = None) -> li
     text = np.flatnonzero(np.array(encoding.sequence_ids, dtype=object) == 0)
     first, last = int(text[0]), int(text[-1]) + 1
     before, after = every[:first], every[last:]
-    room = longest - len(before) - len(after)
-    step = room - shared_tokens(longest, longest - room, shared)
+    room = room_for_text(longest, len(before) + len(after))
+    step = room - min(room // _SHARED if shared is None else shared, room - 1)
     starts = np.minimum(np.arange(first, last - room + step, step), last - room)
     owner = _owners(starts, room, first, last)
     return [
@@ -62,28 +64,39 @@ def pieces_of(encoding: Encoding, longest: int, shared: int | None = None) -> li
     ]
 
 
-def shared_tokens(longest: int, special: int, shared: int | None) -> int:
-    """How many tokens neighbouring windows have in common.
+def joined(pieces: Sequence[Piece], parts: Sequence[Floats], tokens: int) -> Floats:
+    """What is said of each token of a whole, by the piece that has most of the text around it.
+
+    Args:
+        pieces: of the whole.
+        parts: what is said of the tokens of each, of shape `(tokens, classes)`; what stands behind
+            them does not matter.
+        tokens: of the whole.
+
+    Returns:
+        Of shape `(tokens, classes)`; of special tokens it means nothing.
+    """
+    values = np.zeros((tokens, parts[0].shape[1]), np.float32)
+    for piece, part in zip(pieces, parts, strict=True):
+        values[piece.places[piece.best]] = part[: len(piece.places)][piece.best]
+    return values
+
+
+def room_for_text(longest: int, special: int) -> int:
+    """How many tokens of a text a window has.
 
     Args:
         longest: of a window, special tokens counted.
         special: tokens of each window.
-        shared: as for `pieces_of`.
 
     Raises:
-        UnsupportedModelError: there is no room beside the special tokens.
-        InputError: windows cannot have so many tokens in common.
+        UnsupportedModelError: there is none.
     """
-    room = longest - special
-    if room < 1:
+    if longest <= special:
         raise UnsupportedModelError(
             f"the model takes {longest} tokens, no more than the special ones around a text"
         )
-    if shared is None:
-        return room // _SHARED
-    if not isinstance(shared, int) or isinstance(shared, bool) or not 0 <= shared < room:
-        raise InputError(f"stride is {quoted(shared)}; expected a whole number, 0 to {room - 1}")
-    return shared
+    return longest - special
 
 
 def _owners(starts: NDArray[np.int64], room: int, first: int, last: int) -> NDArray[np.int64]:

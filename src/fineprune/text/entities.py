@@ -6,8 +6,13 @@ from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding
 
-from fineprune.engine.heads.head import Floats
+from fineprune.text.characters import without_surrogates
+from fineprune.text.fast import FastTokenizer
+
+Floats = NDArray[np.float32]
 
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 AGGREGATIONS: tuple[Aggregation, ...] = ("none", "simple", "first", "average", "max")
@@ -38,6 +43,39 @@ class Token:
     continues: bool
 
 
+def tokens_of(
+    text: str, encoding: Encoding, logits: Floats, tokenizer: FastTokenizer
+) -> list[Token]:
+    """The tokens of a text, special ones left out.
+
+    Args:
+        text: it.
+        encoding: of all of it.
+        logits: of shape `(tokens, classes)`, special tokens counted.
+        tokenizer: that made the encoding.
+    """
+    with np.errstate(invalid="ignore"):  # of infinite logits: NaN says enough
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    scores = weights / weights.sum(axis=-1, keepdims=True)
+    return [
+        _token(text, encoding, index, scores[index], tokenizer)
+        for index, special in enumerate(encoding.special_tokens_mask)
+        if not special
+    ]
+
+
+def words_of(tokens: Iterable[Token]) -> Iterator[list[Token]]:
+    """Words: a token that does not go on with the one before it begins a new one."""
+    word: list[Token] = []
+    for token in tokens:
+        if word and not token.continues:
+            yield word
+            word = []
+        word.append(token)
+    if word:
+        yield word
+
+
 def entities_of(
     tokens: Sequence[Token], labels: Sequence[str], strategy: Aggregation, join: Join
 ) -> list[Entity]:
@@ -64,7 +102,7 @@ def entities_of(
                 "start": word[0].start,
                 "end": word[-1].end,
             }
-            for word in _words(tokens)
+            for word in words_of(tokens)
         ]
     return [_group(run, join) for run in _runs(pieces)]
 
@@ -98,15 +136,19 @@ def _place(token: Token) -> Entity:
     return {"word": token.word, "start": token.start, "end": token.end}
 
 
-def _words(tokens: Iterable[Token]) -> Iterator[list[Token]]:
-    word: list[Token] = []
-    for token in tokens:
-        if word and not token.continues:
-            yield word
-            word = []
-        word.append(token)
-    if word:
-        yield word
+def _token(
+    text: str, encoding: Encoding, index: int, scores: Floats, tokenizer: FastTokenizer
+) -> Token:
+    start, end = encoding.offsets[index]
+    word, own = encoding.tokens[index], without_surrogates(text[start:end])
+    if encoding.ids[index] == tokenizer.unk_token_id:
+        return Token(own, scores, index, start, end, continues=False)
+    continues = (
+        len(word) != len(own)
+        if tokenizer.marks_continuations
+        else start > 0 and " " not in text[start - 1 : start + 1]
+    )
+    return Token(word, scores, index, start, end, continues)
 
 
 def _runs(pieces: Sequence[Entity]) -> Iterator[list[Entity]]:
