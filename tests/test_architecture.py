@@ -117,7 +117,7 @@ def test_the_floor_stands_on_nothing() -> None:
 def test_third_party_imports_are_declared() -> None:
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    parts = (extras[name] for name in ("parquet", "scale", "tasks", "train", "report"))
+    parts = (extras[name] for name in ("parquet", "scale", "tasks", "train", "report", "embed"))
     requirements = [*project["dependencies"], *(line for part in parts for line in part)]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
     declared.add("pydantic-core")  # pydantic asks for one version of it, and so need not we

@@ -26,7 +26,12 @@ from transformers import (
 )
 
 Kind = Literal[
-    "classification", "regression", "multi-label", "token-classification", "question-answering"
+    "classification",
+    "regression",
+    "multi-label",
+    "reranking",
+    "token-classification",
+    "question-answering",
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -85,6 +90,7 @@ class Workspace:
 
 _ENDINGS: Mapping[Kind, str] = {
     "multi-label": "jsonl",
+    "reranking": "jsonl",
     "question-answering": "json",
     "token-classification": "conll",
 }
@@ -109,6 +115,7 @@ _TASKS: Mapping[Kind, Mapping[str, Any]] = {
         "multi_label": True,
         "max_length": 16,
     },
+    "reranking": {"kind": "reranking", "max_length": 16},
     # Validation has texts of 14 words: some are cut into windows.
     "token-classification": {"kind": "token-classification", "max_length": 12, "stride": 3},
     "question-answering": {"kind": "question-answering", "max_length": 24, "stride": 4},
@@ -137,6 +144,7 @@ def make_workspace(folder: Path) -> Workspace:
     _write_texts(folder, "regression", lambda place: f"{place / 2}")
     _write_label_sets(folder)
     _write_tokens(folder)
+    _write_rankings(folder)
     _write_questions(folder)
     return Workspace(folder)
 
@@ -166,6 +174,9 @@ def make_model(kind: Kind = "classification", dropout: float = 0.0) -> PreTraine
         tags = dict(enumerate(TAGS))
         label2id = {v: k for k, v in tags.items()}
         return BertForTokenClassification(bert_config(dropout, id2label=tags, label2id=label2id))
+    if kind == "reranking":
+        one = bert_config(dropout, num_labels=1, problem_type="multi_label_classification")
+        return BertForSequenceClassification(one)
     if kind == "regression":
         config = bert_config(dropout, num_labels=1, problem_type="regression")
     else:
@@ -247,6 +258,20 @@ def _write_tokens(folder: Path) -> None:
             texts.append("\n".join(lines) + "\n")
         path = folder / f"token-classification-{split}.conll"
         path.write_text("\n".join(texts), encoding="utf-8")
+
+
+def _write_rankings(folder: Path) -> None:
+    # Of the three documents of a query, the one that has its word is relevant.
+    draw = random.Random(6)
+    for split, count in (("train", TRAIN_EXAMPLES), ("validation", VALIDATION_EXAMPLES)):
+        lines = []
+        for i in range(count):
+            words = [f"w{draw.randrange(36)}" for _ in range(2 + i % 4)]
+            row = {"query": f"w{i // 3}", "document": " ".join(words), "label": int(i % 3 == 0)}
+            if row["label"]:
+                row["document"] = f"{row['query']} {row['document']}"
+            lines.append(json.dumps(row))
+        (folder / f"reranking-{split}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _write_questions(folder: Path) -> None:

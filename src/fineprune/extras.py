@@ -6,7 +6,7 @@ from typing import Literal
 
 from fineprune.errors import MissingExtraError
 
-Extra = Literal["parquet", "scale", "tasks", "train", "report", "demo"]
+Extra = Literal["parquet", "scale", "tasks", "train", "report", "demo", "embed"]
 
 
 @contextmanager

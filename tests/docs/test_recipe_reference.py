@@ -53,7 +53,7 @@ def test_meanings_are_those_of_the_nearest_docstring() -> None:
 def test_every_part_of_a_recipe_is_found() -> None:
     paths = [section.path for section in recipe_sections()]
     assert paths[0] == ""
-    assert paths.count("task") == 3
+    assert paths.count("task") == 5
     assert {"training", "pruning", "pruning.schedule", "distillation"} <= set(paths)
     assert len(method_sections()) == len(METHODS)
 

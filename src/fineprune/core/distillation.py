@@ -74,3 +74,38 @@ def hidden_difference(
 def squared_difference(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of two regression outputs of the same shape. Scalar float32."""
     return functional.mse_loss(student.float(), teacher.float())
+
+
+def embedding_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Squared distance of a student's embeddings from its teacher's, the mean over texts.
+
+    Args:
+        student: embeddings of shape `(texts, size)`.
+        teacher: of the same shape, without gradient.
+
+    Returns:
+        Scalar, in float32; of embeddings of length one, twice one minus their cosine.
+    """
+    return (student.float() - teacher.float()).square().sum(dim=-1).mean()
+
+
+def margin_difference(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+    """Mean squared difference of margins (Hofstaetter et al. 2020), of all texts of a batch.
+
+    A margin is by how much the cosine of an anchor and its own text exceeds that of the anchor and
+    another text. Student and teacher may embed into spaces of different size.
+
+    Args:
+        student: embeddings of anchors, shape `(anchors, size)`, and of other texts, of which the
+            first ones are the anchors' own, shape `(texts, size)`.
+        teacher: the same of the teacher, without gradient.
+
+    Returns:
+        Scalar, in float32.
+    """
+    return functional.mse_loss(_margins(*student), _margins(*teacher))
+
+
+def _margins(anchors: Tensor, texts: Tensor) -> Tensor:
+    cosines = functional.normalize(anchors.float()) @ functional.normalize(texts.float()).T
+    return cosines.diagonal()[:, None] - cosines

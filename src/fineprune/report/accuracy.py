@@ -30,11 +30,13 @@ from fineprune.text.settings import TOKENIZER
 
 # By the auto class of transformers that a task asks for: names of the engine's outputs.
 _OUTPUTS = {
+    "AutoModel": ("embeddings",),
     "AutoModelForSequenceClassification": ("logits",),
     "AutoModelForQuestionAnswering": ("start_logits", "end_logits"),
     "AutoModelForTokenClassification": ("logits",),
 }
 _CLASSES = {
+    "AutoModel": "Model",
     "AutoModelForSequenceClassification": "ForSequenceClassification",
     "AutoModelForQuestionAnswering": "ForQuestionAnswering",
     "AutoModelForTokenClassification": "ForTokenClassification",
@@ -132,7 +134,7 @@ def require_head(file: Path, head: Head, called: str) -> None:
 
 def _require_outputs(logits: Logits, head: Head, file: Path) -> None:
     outputs = head.config.get("num_labels")
-    if len(logits) == 1 and logits[0].shape[-1] != outputs:
+    if outputs is not None and len(logits) == 1 and logits[0].shape[-1] != outputs:
         raise CheckpointError(
             f"the model {str(file)!r} has {logits[0].shape[-1]} outputs, and the task needs "
             f"{outputs}"

@@ -9,7 +9,11 @@ data/                files and data sets of the hub, to tables
 class_weights.py     what classes weigh in a loss                      -> weights_of_classes
 classification/      text classification and regression
 question_answering/  extractive question answering
+sentence_embedding/  vectors of texts
 token_classification/  entities in texts
+reranking/           documents scored for a query
+ranking/             metrics of documents ranked for queries
+values.py            values of a row as texts and numbers              -> text_of, number_of
 proposal/            a recipe for data that nobody has described yet   -> propose
 ```
 """

@@ -11,13 +11,22 @@ from fineprune.tasks.question_answering import (
     QuestionAnsweringSettings,
     load_question_answering,
 )
+from fineprune.tasks.reranking import RerankingSettings, load_reranking
+from fineprune.tasks.sentence_embedding import (
+    SentenceEmbeddingSettings,
+    load_sentence_embedding,
+)
 from fineprune.tasks.token_classification import (
     TokenClassificationSettings,
     load_token_classification,
 )
 
 TaskSettings = Annotated[
-    ClassificationSettings | QuestionAnsweringSettings | TokenClassificationSettings,
+    ClassificationSettings
+    | QuestionAnsweringSettings
+    | RerankingSettings
+    | SentenceEmbeddingSettings
+    | TokenClassificationSettings,
     Field(discriminator="kind"),
 ]
 """The `task:` section of a recipe; its `kind` says which task."""
@@ -25,6 +34,8 @@ TaskSettings = Annotated[
 _LOADERS: Final[Mapping[type, Callable[..., Task]]] = {
     ClassificationSettings: load_classification,
     QuestionAnsweringSettings: load_question_answering,
+    RerankingSettings: load_reranking,
+    SentenceEmbeddingSettings: load_sentence_embedding,
     TokenClassificationSettings: load_token_classification,
 }
 

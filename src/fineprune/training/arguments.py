@@ -40,7 +40,13 @@ def require_possible(settings: TrainingSettings, processes: int) -> None:
 
 
 def training_arguments(
-    settings: TrainingSettings, output: Path, processes: int, metric: str | None = None
+    settings: TrainingSettings,
+    output: Path,
+    processes: int,
+    metric: str | None = None,
+    *,
+    of: type[TrainingArguments] = TrainingArguments,
+    **more: Any,
 ) -> TrainingArguments:
     """Translates a recipe's training section.
 
@@ -49,6 +55,8 @@ def training_arguments(
         output: the run's folder.
         processes: how many processes share each batch.
         metric: what evaluations are compared by, the larger the better; None where there are none.
+        of: the class of arguments that the trainer takes.
+        **more: further arguments, of that class.
 
     Raises:
         RecipeError: as `require_possible`; or a best checkpoint is asked for, and there are no
@@ -58,7 +66,7 @@ def training_arguments(
     require_possible(settings, processes)
     if settings.learning_rate is None:
         raise ValueError("the recipe leaves its learning rate open: see Recipe.with_learning_rate")
-    arguments = TrainingArguments(
+    arguments = of(
         output_dir=str(output),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
@@ -88,6 +96,7 @@ def training_arguments(
         **_interval("eval", settings.evaluate_every),
         **_interval("save", settings.save_every),
         **_PRECISIONS[settings.precision],
+        **more,
     )
     # One process trains on one GPU. With more of them in sight, the loop would copy the model to
     # each at every step, and multiply the batch by their number.

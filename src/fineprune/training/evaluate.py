@@ -5,11 +5,13 @@ from tempfile import TemporaryDirectory
 
 from transformers.trainer_callback import PrinterCallback
 
+from fineprune.extras import needs
 from fineprune.pruning.checkpoint import load_model
 from fineprune.pruning.counts import count
 from fineprune.tasks.base import Evaluation, Split, evaluation_of
 from fineprune.tasks.heads import named_classes
 from fineprune.tasks.registry import load_task
+from fineprune.tasks.sentence_embedding import SentenceEmbeddingSettings
 from fineprune.training.arguments import evaluation_arguments
 from fineprune.training.heads import labels_of, require_head
 from fineprune.training.models import load_tokenizer, require_padding, require_positions
@@ -29,6 +31,8 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
         FinepruneError: the model cannot be loaded, the data cannot, or they do not fit.
     """
     model = load_model(folder)
+    if isinstance(recipe.task, SentenceEmbeddingSettings):
+        return _of_embeddings(folder, recipe, count(model).density, split)
     task = load_task(recipe.task, only=split, labels=named_classes(labels_of(model.config)))
     tokenizer = load_tokenizer(str(folder))
     require_padding(tokenizer, str(folder))
@@ -46,6 +50,20 @@ def evaluate(folder: Path, recipe: Recipe, *, split: Split = "validation") -> Ev
         trainer.remove_callback(PrinterCallback)
         logits = [trainer.logits(one) for one in sets]
     return evaluation_of(sets, logits, density=count(model).density, notes=task.notes)
+
+
+def _of_embeddings(folder: Path, recipe: Recipe, density: float, split: Split) -> Evaluation:
+    """The same for a model that embeds, which another library loads."""
+    with needs("embed", "an evaluation of sentence embeddings"):
+        from fineprune.training.embedding.evaluate import embeddings_of
+
+    task = load_task(recipe.task, only=split)
+    tokenizer = load_tokenizer(str(folder))
+    require_padding(tokenizer, str(folder))
+    sets = task.evaluation_sets(text_tokenizer(tokenizer), split)
+    embeddings = embeddings_of(folder, _as_trained(recipe, folder), tokenizer, sets)
+    logits = [(one,) for one in embeddings]
+    return evaluation_of(sets, logits, density=density, notes=task.notes)
 
 
 def _as_trained(recipe: Recipe, model: Path) -> Recipe:

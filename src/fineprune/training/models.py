@@ -27,7 +27,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     Raises:
         CheckpointError: it cannot be loaded.
     """
-    with _loading(name, "tokenizer"):
+    with loading(name, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(resolve_name(name))
         # Where there are no files, some classes make a tokenizer that takes all words for unknown.
         if tokenizer.get_vocab().keys() <= set(tokenizer.all_special_tokens):
@@ -163,7 +163,7 @@ def set_dropout(model: nn.Module, probability: float) -> None:
 def _from_pretrained(name: str, head: Head, **options: Any) -> tuple[PreTrainedModel, list[str]]:
     """A model with a head, and the names of those of its weights that the checkpoint lacks."""
     require_plain(Path(resolve_name(name)))
-    with _loading(name, "model"):
+    with loading(name, "model"):
         model, report = getattr(transformers, head.auto_model).from_pretrained(
             resolve_name(name), output_loading_info=True, dtype=torch.float32, **options
         )
@@ -180,7 +180,7 @@ def _encoder_parts(model: nn.Module) -> tuple[str, ...]:
 
 
 @contextmanager
-def _loading(name: str, what: str) -> Iterator[None]:
+def loading(name: str, what: str) -> Iterator[None]:
     """Turns the many errors of `from_pretrained` into one line, and silences its chatter."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -18,9 +18,11 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
+from fineprune.extras import needs
 from fineprune.pruning.attach import attach
 from fineprune.tasks.base import Task, metric_name
 from fineprune.tasks.registry import load_task
+from fineprune.tasks.sentence_embedding import SentenceEmbedding
 from fineprune.text.tokenizer import Tokenizer
 from fineprune.training.arguments import joined_processes, require_possible, training_arguments
 from fineprune.training.augmentation import augmented
@@ -42,6 +44,7 @@ from fineprune.training.recipe import Interval, Recipe, TrainingSettings
 from fineprune.training.run_folder import (
     DensityFolders,
     RunMetrics,
+    RunTrainer,
     claim,
     conclude,
     precision_of,
@@ -78,9 +81,10 @@ def run(
     task = load_task(recipe.task)
     for note in task.notes if processes.is_main_process else ():
         say(note)
-    prepared = _prepare(recipe, task)
-    recipe = _with_precision(recipe, prepared, output if resume else None)
-    trainer = _trainer(recipe, prepared, output)
+    recipe, trainer = _made(recipe, task, output, resume=resume)
+    trainer.remove_callback(PrinterCallback)
+    if recipe.training.early_stopping is not None:
+        trainer.add_callback(EarlyStoppingCallback(recipe.training.early_stopping))
     for note in (note for one in trainer.evaluation_sets for note in one.notes):
         if processes.is_main_process:
             say(note)
@@ -94,6 +98,18 @@ def run(
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return conclude(trainer, output, seconds=time.monotonic() - started)
+
+
+def _made(recipe: Recipe, task: Task, output: Path, *, resume: bool) -> tuple[Recipe, RunTrainer]:
+    """The trainer of a recipe, and the recipe with its precision chosen."""
+    if isinstance(task, SentenceEmbedding):
+        with needs("embed", "a recipe for sentence embeddings"):
+            from fineprune.training.embedding.prepare import embedding_trainer
+
+        return embedding_trainer(recipe, task, output, precision_of(output) if resume else None)
+    prepared = _prepare(recipe, task)
+    recipe = _with_precision(recipe, prepared, output if resume else None)
+    return recipe, _trainer(recipe, prepared, output)
 
 
 @dataclass(frozen=True)
@@ -213,9 +229,6 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         data_collator=prepared.collator,
         processing_class=prepared.tokenizer,
     )
-    trainer.remove_callback(PrinterCallback)
-    if settings.early_stopping is not None:
-        trainer.add_callback(EarlyStoppingCallback(settings.early_stopping))
     if pruning and pruning.densities:
         trainer.add_callback(DensityFolders(trainer, output, pruning.densities))
     return trainer

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, TypeAlias, cast, final
 
 from transformers import (
     PreTrainedModel,
@@ -24,7 +24,7 @@ from fineprune.pruning.finalize import finalize
 from fineprune.tasks.base import Logits
 from fineprune.training.checkpoints import remove_partial_checkpoints
 from fineprune.training.recipe import Precision, Recipe, read_recipe, resolved, write_recipe
-from fineprune.training.task_trainer import TaskTrainer
+from fineprune.training.scoring import Scoring
 
 RECIPE_FILE = "recipe.yaml"
 METRICS_FILE = "metrics.json"
@@ -33,6 +33,9 @@ LOG_FILE = "trainer_state.json"
 PREDICTIONS_FILE = "predictions.json"
 
 _UNFINISHED_MODEL = ".model"
+
+RunTrainer: TypeAlias = Scoring
+"""What trains a recipe's task."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def claim(output: Path, recipe: Recipe) -> None:
     remove_partial_checkpoints(output)
 
 
-def conclude(trainer: TaskTrainer, output: Path, *, seconds: float) -> RunMetrics:
+def conclude(trainer: RunTrainer, output: Path, *, seconds: float) -> RunMetrics:
     """Writes a trained model, and its metrics, predictions and log beside it.
 
     Every file appears by rename, and the metrics last: where they stand, the run is whole.
@@ -116,7 +119,7 @@ class DensityFolders(TrainerCallback):
         densities: in the order in which the run passes through them.
     """
 
-    def __init__(self, trainer: TaskTrainer, output: Path, densities: Sequence[float]) -> None:
+    def __init__(self, trainer: RunTrainer, output: Path, densities: Sequence[float]) -> None:
         self._trainer = trainer
         self._output = output
         self._densities = densities
@@ -144,7 +147,7 @@ class DensityFolders(TrainerCallback):
             write_json(folder / METRICS_FILE, asdict(metrics))
 
 
-def _metrics(trainer: TaskTrainer, logits: Sequence[Logits], seconds: float) -> RunMetrics:
+def _metrics(trainer: RunTrainer, logits: Sequence[Logits], seconds: float) -> RunMetrics:
     masks = trainer.masks
     return RunMetrics(
         metrics=trainer.score(logits),
@@ -156,11 +159,13 @@ def _metrics(trainer: TaskTrainer, logits: Sequence[Logits], seconds: float) -> 
     )
 
 
-def _save(trainer: TaskTrainer, output: Path) -> None:
+def _save(trainer: RunTrainer, output: Path) -> None:
     unfinished = output / _UNFINISHED_MODEL
     trainer.save_model(str(unfinished))  # every process takes part; the first one writes
     if trainer.is_world_process_zero():
         for file in sorted(unfinished.iterdir()):
+            if file.is_dir():  # of a run that was resumed when it was done
+                shutil.rmtree(output / file.name, ignore_errors=True)
             file.replace(output / file.name)
         unfinished.rmdir()
 

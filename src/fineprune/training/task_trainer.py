@@ -7,19 +7,13 @@ from torch.utils.data import SequentialSampler
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from typing_extensions import override
 
-from fineprune.tasks.base import (
-    EvaluationSet,
-    Logits,
-    Metrics,
-    predictions_of_sets,
-    score_sets,
-)
+from fineprune.tasks.base import EvaluationSet, Logits
 from fineprune.training.checkpoints import CompletionCallback
-from fineprune.training.mixin import FinePruningMixin
+from fineprune.training.scoring import Scoring
 
 
 @final
-class TaskTrainer(FinePruningMixin, Trainer):
+class TaskTrainer(Scoring, Trainer):
     """Fine-prunes a model on a task.
 
     Args:
@@ -44,43 +38,13 @@ class TaskTrainer(FinePruningMixin, Trainer):
         self.evaluation_sets = tuple(evaluation_sets)
         self.add_callback(CompletionCallback())
 
+    @override
     def logits(self, evaluation_set: EvaluationSet) -> Logits:
         """The model's head outputs over a whole set, in its order."""
         predictions = self.predict(evaluation_set.features).predictions
         return predictions if isinstance(predictions, tuple) else (predictions,)
 
-    def score(self, logits: Sequence[Logits]) -> Metrics:
-        """The task's metrics; names of sets, where there are several, are put before theirs.
-
-        Args:
-            logits: of each evaluation set.
-        """
-        return score_sets(self.evaluation_sets, logits)
-
-    def predictions(self, logits: Sequence[Logits]) -> Any:
-        """What the task reads from the logits of each evaluation set; JSON-serialisable."""
-        return predictions_of_sets(self.evaluation_sets, logits)
-
     def _get_eval_sampler(self, eval_dataset: Any) -> Any:
         # A task reads logits by their place in the set. The loop would group a set by length where
         # it groups batches of training, and leave its logits in that order.
         return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
-
-    @override
-    def evaluate(
-        self,
-        eval_dataset: Any = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> dict[str, float]:
-        """As in `Trainer`, over the task's own sets. Says density and level."""
-        if eval_dataset is not None or not self.evaluation_sets:
-            return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
-        logits = [self.logits(one) for one in self.evaluation_sets]
-        scores = {**self.score(logits), **self._level_metrics()}
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, metrics
-        )
-        return metrics

@@ -23,7 +23,7 @@ class SentenceEmbedding(Task):
     """
 
     def __init__(self, source: TaskSource) -> None:
-        self._text = TextModel.of(source)
+        self._text = TextModel.of(source, "sentence-embedding")
         self.limit = self._text.limit
         self.prompts = Prompts.read(source.attachments)
 

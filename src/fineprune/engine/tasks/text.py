@@ -33,12 +33,12 @@ class TextModel:
     trained: TrainedText
 
     @classmethod
-    def of(cls, source: TaskSource, kind: str | None = None) -> "TextModel":
+    def of(cls, source: TaskSource, *kinds: str) -> "TextModel":
         """Reads the tokenizer.
 
         Args:
             source: the model.
-            kind: what recipes call a task that such a model is trained for.
+            *kinds: what recipes call the tasks that such a model is trained for.
 
         Raises:
             InputError: the file has no tokenizer.
@@ -52,7 +52,7 @@ class TextModel:
             )
         tokenizer = FastTokenizer.read(source.attachments, source.config.values.get("model_type"))
         trained = TrainedText.read(source.attachments)
-        if kind is None or trained.kind != kind:
+        if trained.kind not in kinds:
             trained = TrainedText()
         return cls(source, tokenizer, _limit(source, tokenizer, trained), trained)
 

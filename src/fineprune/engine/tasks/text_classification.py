@@ -22,7 +22,7 @@ from fineprune.engine.tasks.text import TextModel, check_text
 from fineprune.text.fast import Text
 from fineprune.wording import listed, quoted
 
-_KIND = "text-classification"
+_KINDS = ("text-classification", "reranking")
 
 
 def _as_it_is(logits: Floats) -> Floats:
@@ -62,7 +62,7 @@ class TextClassification(Task):
     """
 
     def __init__(self, source: TaskSource) -> None:
-        self._text = TextModel.of(source, _KIND)
+        self._text = TextModel.of(source, *_KINDS)
         self.limit = self._text.limit
         self._config = source.config
 

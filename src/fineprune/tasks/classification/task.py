@@ -114,7 +114,7 @@ def tokenized(
     Raises:
         RecipeError: the tokenizer cannot cut to this length.
     """
-    _check_length(tokenizer, max_length, pair=len(texts) > 1)
+    check_length(tokenizer, max_length, pair=len(texts) > 1)
     encoded = (
         tokenizer(*batch, truncation=True, max_length=max_length)
         for batch in batches_of(texts, _BATCH)
@@ -125,7 +125,12 @@ def tokenized(
     )
 
 
-def _check_length(tokenizer: Tokenizer, max_length: int, pair: bool) -> None:
+def check_length(tokenizer: Tokenizer, max_length: int, pair: bool) -> None:
+    """Checks that texts can be cut to a length.
+
+    Raises:
+        RecipeError: the model does not take so much, or special tokens leave no room.
+    """
     if max_length > tokenizer.model_max_length:
         raise RecipeError(
             f"task.max_length is {max_length}, but the tokenizer takes at most "

@@ -1,0 +1,60 @@
+"""Evaluation of a trainer by the sets and metrics of a task."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from typing_extensions import override
+
+from fineprune.tasks.base import (
+    EvaluationSet,
+    Logits,
+    Metrics,
+    predictions_of_sets,
+    score_sets,
+)
+from fineprune.training.mixin import FinePruningMixin
+
+
+class Scoring(FinePruningMixin):
+    """Pruning, distillation and evaluation of a task, to be put before a trainer.
+
+    Attributes:
+        evaluation_sets: the task's sets to evaluate on.
+    """
+
+    evaluation_sets: tuple[EvaluationSet, ...] = ()
+
+    def logits(self, evaluation_set: EvaluationSet) -> Logits:
+        """The model's outputs over a whole set, in its order."""
+        raise NotImplementedError
+
+    def score(self, logits: Sequence[Logits]) -> Metrics:
+        """The task's metrics; names of sets, where there are several, are put before theirs.
+
+        Args:
+            logits: of each evaluation set.
+        """
+        return score_sets(self.evaluation_sets, logits)
+
+    def predictions(self, logits: Sequence[Logits]) -> Any:
+        """What the task reads from the logits of each evaluation set; JSON-serialisable."""
+        return predictions_of_sets(self.evaluation_sets, logits)
+
+    @override
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """As in `Trainer`, over the task's own sets. Says density and level."""
+        if eval_dataset is not None or not self.evaluation_sets:
+            return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        logits = [self.logits(one) for one in self.evaluation_sets]
+        scores = {**self.score(logits), **self._level_metrics()}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
