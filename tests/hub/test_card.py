@@ -154,3 +154,21 @@ def test_a_folder_here_is_no_repository(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     assert base_model({"model": "my/model"}) is None
     assert base_model({"model": "your/model"}) == "your/model"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kind", "tag", "call"),
+    [
+        ("BertForSequenceClassification", "reranking", "text-ranking", 'engine.rank("a query"'),
+        ("BertForSequenceClassification", "text-classification", "text-classification", 'engine("'),
+        ("BertModel", "sentence-embedding", "sentence-similarity", 'engine.encode(["..."])'),
+        ("BertForTokenClassification", "token-classification", "token-classification", 'engine("'),
+    ],
+)
+def test_what_a_model_does(architecture: str, kind: str, tag: str, call: str) -> None:
+    model = packed({**RECIPE, "task": {"kind": kind}})
+    config = {"architectures": [architecture]}
+    one = PackedModel(config, model.tensors, model.attachments, model.provenance)
+    card = ModelCard(model_card(one, "me/model", 1))
+    assert header(card)["pipeline_tag"] == tag
+    assert call in str(card)

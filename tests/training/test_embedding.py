@@ -280,3 +280,14 @@ def test_distances_by_hand() -> None:
     # The student's margins are 0 and 1, the teacher's 0 and 0.
     same = torch.ones(2, 2)
     assert float(margin_difference((units, units), (same, same))) == pytest.approx(0.5)
+
+
+def test_there_is_no_frontier_of_embeddings(pruned: Path) -> None:
+    from fineprune.report.frontier.measure import Search, measure_frontier
+
+    settings = read_task(pruned / "run" / "recipe.yaml")
+    search: Search = Search.__new__(Search)
+    with pytest.raises(
+        FinepruneError, match="a frontier of sentence embeddings cannot be measured"
+    ):
+        measure_frontier(pruned / "plain", None, settings, search, lambda line: None)

@@ -20,6 +20,9 @@ _TASKS = {
     "ForQuestionAnswering": ("question-answering", "AutoModelForQuestionAnswering"),
     "Model": ("sentence-similarity", "AutoModel"),
 }
+_RERANKING = "reranking", "text-ranking"
+"""What recipes and hubs call a task of models that look like classifiers."""
+
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _LONGEST_CHAIN = 10  # of runs that each began with the one before
 
@@ -53,10 +56,17 @@ _PACKED = """Without PyTorch, on an ordinary CPU (`pip install fineprune`):
 from fineprune import Engine
 
 engine = Engine.from_pretrained("{name}")
-engine({example})
+{call}
 ```
 
 With PyTorch (`pip install "fineprune[train]"`): `fineprune.load` makes a module of the file."""
+
+_CALLS = {
+    "question-answering": 'engine(question="...", context="...")',
+    "sentence-similarity": 'engine.encode(["..."])',
+    "text-ranking": 'engine.rank("a query", ["a document", "another one"])',
+}
+"""How a packed model is asked, by the hub's name of what it does."""
 
 _FOLDER = """
 Or with transformers, after `import fineprune.huggingface`: `{auto}.from_pretrained("{name}")`."""
@@ -109,7 +119,10 @@ class Facts:
     def task(self) -> tuple[str, str]:
         """The hub's name of what it does, and the class that loads it; empty if not known."""
         known = (task for end, task in _TASKS.items() if self.architecture.endswith(end))
-        return next(known, ("", "AutoModel"))
+        name, auto = next(known, ("", "AutoModel"))
+        task = self.recipe.get("task")
+        kind = task.get("kind") if isinstance(task, dict) else None
+        return (_RERANKING[1] if name and kind == _RERANKING[0] else name), auto
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -136,8 +149,7 @@ def model_card(packed: PackedModel, name: str, size: int, *, folder: bool = Fals
         provenance=packed.provenance,
         size=size,
     )
-    example = 'question="...", context="..."' if "question" in facts.task[0] else '"..."'
-    how = _PACKED.format(name=name, example=example)
+    how = _PACKED.format(name=name, call=_CALLS.get(facts.task[0], 'engine("...")'))
     if folder:
         how += _FOLDER.format(name=name, auto=facts.task[1])
     return _card(facts, how, "fineprune", [*_rounded(facts), *_limits(facts)])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fineprune.engine.native import Precision, choose_instruction_set
-from fineprune.errors import CheckpointError
+from fineprune.errors import CheckpointError, RecipeError
 from fineprune.packing import read_packed
 from fineprune.report.accuracy import require_head, task_of, tokenizer_of
 from fineprune.report.frontier.findings import in_words
@@ -35,6 +35,7 @@ from fineprune.tasks.base import (
     score_sets,
 )
 from fineprune.tasks.registry import TaskSettings, load_task
+from fineprune.tasks.sentence_embedding import SentenceEmbeddingSettings
 from fineprune.text.settings import TOKENIZER
 
 DENSE_ENGINES = (
@@ -111,6 +112,11 @@ def measure_frontier(
     Raises:
         FinepruneError: a model cannot be run, the data cannot be read, or they do not fit.
     """
+    if isinstance(settings, SentenceEmbeddingSettings):
+        raise RecipeError(
+            "a frontier of sentence embeddings cannot be measured: other engines do not pool; see "
+            "fineprune evaluate --engine for accuracy, and fineprune bench for time"
+        )
     with TemporaryDirectory(prefix="fineprune-") as temporary, ExitStack() as stack:
         scratch = Path(temporary)
         say("packing")
