@@ -238,6 +238,10 @@ def test_the_best_checkpoint(workspace: Workspace, data: Path, tmp_path: Path) -
         ({"training__class_weights": "balanced"}, "training.class_weights is not for sentence"),
         ({"training__group_by_length": True}, "training.group_by_length is not for sentence"),
         ({"training__gradient_checkpointing": True}, "gradient_checkpointing is not for sentence"),
+        (
+            {"distillation": {"alpha_hidden": 1}, "teacher": "nowhere"},
+            r"distillation\.alpha_hidden is not for sentence embeddings",
+        ),
         ({"quantize": {"bits": 8}}, "quantize is not for sentence embeddings"),
         ({"pruning": {"method": {"name": "magnitude"}, "densities": [0.5, 0.2]}}, "pruning.dens"),
         ({"model": "nowhere"}, "nowhere: no tokenizer could be loaded"),
@@ -280,6 +284,14 @@ def test_distances_by_hand() -> None:
     # The student's margins are 0 and 1, the teacher's 0 and 0.
     same = torch.ones(2, 2)
     assert float(margin_difference((units, units), (same, same))) == pytest.approx(0.5)
+
+
+def test_other_tasks_distil_no_embeddings(workspace: Workspace) -> None:
+    values = workspace.recipe(teacher="any", distillation={"embeddings": "margin"})
+    with pytest.raises(
+        FinepruneError, match=r"distillation\.embeddings is for sentence embeddings"
+    ):
+        parse_recipe(values, "test")
 
 
 def test_there_is_no_frontier_of_embeddings(pruned: Path) -> None:

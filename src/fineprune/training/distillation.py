@@ -38,16 +38,17 @@ class Distillation:
         alpha_hidden: weight of the difference of hidden states, summed over layers, each in
             relation to the size of the teacher's. Above 0 the teacher, which needs as many layers
             of the same width, runs at every step.
-        embeddings: of sentence embeddings, which have no distributions, what the divergence is:
-            `mse`, the squared distance from the teacher's embeddings, or `margin`, the squared
-            difference of the margins by which texts that belong together are nearer than others.
+        embeddings: of sentence embeddings alone, which have no distributions, what the divergence
+            is: `mse`, the squared distance from the teacher's embeddings, which is taken if nothing
+            is said, or `margin`, the squared difference of the margins by which texts that belong
+            together are nearer than others.
     """
 
     temperature: Positive = 2.0
     alpha_ce: NotNegative = 0.1
     alpha_kd: NotNegative = 0.9
     alpha_hidden: NotNegative = 0.0
-    embeddings: Literal["mse", "margin"] = "mse"
+    embeddings: Literal["mse", "margin"] | None = None
 
     def divergence(
         self,

@@ -151,6 +151,12 @@ def test_missing_key(given: dict[str, Any], key: str) -> None:
 # Values.
 
 
+KINDS = (
+    "'question-answering', 'reranking', 'sentence-embedding', 'text-classification', "
+    "'token-classification'"
+)
+
+
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
@@ -162,11 +168,11 @@ def test_missing_key(given: dict[str, Any], key: str) -> None:
         ({"task": None}, "task: expected a mapping of keys to values, found None"),
         (
             {"task": {"train": "x"}},
-            "task.kind: expected one of 'question-answering', 'text-classification', found None",
+            f"task.kind: expected one of {KINDS}, found None",
         ),
         (
             {"task": {"kind": "translation"}},
-            "task.kind: expected one of 'question-answering', 'text-classification', found 'trans",
+            f"task.kind: expected one of {KINDS}, found 'trans",
         ),
         ({"pruning": {"method": "movement"}}, "pruning.method: expected a mapping such as {name: "),
         ({"pruning": {}}, "pruning.method: missing; a recipe needs it"),

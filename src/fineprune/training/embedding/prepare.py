@@ -27,6 +27,7 @@ from fineprune.training.models import (
     require_padding,
     require_positions,
     require_same_tokens,
+    set_dropout,
 )
 from fineprune.training.precision import fastest_precision
 from fineprune.training.recipe import Precision, Recipe
@@ -73,6 +74,8 @@ def embedding_trainer(
         settings = recipe.training
     if settings.freeze_embeddings:
         freeze_embeddings(model)
+    if settings.dropout is not None:
+        set_dropout(model, settings.dropout)
     if pruning:
         attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
     sets = task.evaluation_sets(texts) if "validation" in task.splits else ()
@@ -134,6 +137,7 @@ def _require_possible(recipe: Recipe) -> None:
         "training.class_weights": settings.class_weights is not None,
         "training.group_by_length": settings.group_by_length,
         "training.gradient_checkpointing": settings.gradient_checkpointing,
+        "distillation.alpha_hidden": bool(recipe.distillation and recipe.distillation.alpha_hidden),
         "augmentation": recipe.augmentation is not None,
         "quantize": recipe.quantize is not None,
         "pruning.densities": bool(recipe.pruning and recipe.pruning.densities),

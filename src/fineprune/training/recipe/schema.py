@@ -15,6 +15,7 @@ from fineprune.pruning.schedule import PruningSchedule
 from fineprune.pruning.stages import require_densities, stages_of
 from fineprune.tasks.classification.labels import label_name
 from fineprune.tasks.registry import TaskSettings
+from fineprune.tasks.sentence_embedding import SentenceEmbeddingSettings
 from fineprune.training.augmentation import Augmentation
 from fineprune.training.distillation import Distillation
 from fineprune.training.rounding import Quantization
@@ -248,6 +249,19 @@ class Recipe:
     def _distillation_has_a_teacher(self) -> Self:
         if self.distillation is not None and self.teacher is None:
             raise ValueError("distillation needs a teacher: a run, a folder or a hub name")
+        return self
+
+    @model_validator(mode="after")
+    def _only_embeddings_are_distilled_as_such(self) -> Self:
+        if (
+            self.distillation is not None
+            and self.distillation.embeddings is not None
+            and not isinstance(self.task, SentenceEmbeddingSettings)
+        ):
+            raise ValueError(
+                f"distillation.embeddings is for sentence embeddings, and the task is "
+                f"{self.task.kind}: leave it out"
+            )
         return self
 
     @model_validator(mode="after")
