@@ -278,25 +278,34 @@ Activation activation_of(const std::string& name) {
 
 std::unique_ptr<Encoder> encoder(const nb::dict& embeddings, const std::vector<nb::dict>& layers,
                                  int heads, float epsilon, const std::string& activation,
+                                 const std::optional<Array>& bias,
                                  const std::string& precision, const std::string& instruction_set,
                                  int threads) {
   std::vector<Layer> parts;
   for (const nb::dict& layer : layers) parts.push_back(layer_of(layer));
-  const EncoderConfig config{heads, epsilon, activation_of(activation), threads};
+  EncoderConfig config{heads, epsilon, activation_of(activation), threads};
+  if (bias) {
+    const auto values = as<float>(*bias, "bias", 2);
+    if (bias->shape(0) != static_cast<std::size_t>(std::max(heads, 0)))
+      refuse("bias must be of shape (" + std::to_string(heads) + ", distances), got (" +
+             std::to_string(bias->shape(0)) + ", " + std::to_string(bias->shape(1)) + ")");
+    config.bias.assign(values.begin(), values.end());
+  }
   return with_kernels(precision, instruction_set, [&](const auto& kernels) {
     return make_encoder(kernels, embeddings_of(embeddings), std::move(parts), config);
   });
 }
 
 Batch batch_of(const Array& tokens, const Array& positions, const Array& types,
-               const Array& lengths) {
+               const Array& lengths, const std::optional<Array>& places) {
   return {as<std::int32_t>(tokens, "tokens"), as<std::int32_t>(positions, "positions"),
-          as<std::int32_t>(types, "types"), as<std::int32_t>(lengths, "lengths")};
+          as<std::int32_t>(types, "types"), as<std::int32_t>(lengths, "lengths"),
+          places ? as<std::int32_t>(*places, "places") : std::span<const std::int32_t>{}};
 }
 
 nb::object run(const Encoder& encoder, const Array& tokens, const Array& positions, const Array& types,
-               const Array& lengths, bool first_only) {
-  const Batch batch = batch_of(tokens, positions, types, lengths);
+               const Array& lengths, const std::optional<Array>& places, bool first_only) {
+  const Batch batch = batch_of(tokens, positions, types, lengths, places);
   const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
   return new_array(rows, static_cast<std::size_t>(encoder.hidden_size()),
                    [&](std::span<float> output) { encoder.run(batch, first_only, output); });
@@ -304,8 +313,9 @@ nb::object run(const Encoder& encoder, const Array& tokens, const Array& positio
 
 std::vector<double> phase_seconds(const Encoder& encoder, const Array& tokens,
                                   const Array& positions, const Array& types,
-                                  const Array& lengths, bool first_only) {
-  const Batch batch = batch_of(tokens, positions, types, lengths);
+                                  const Array& lengths, const std::optional<Array>& places,
+                                  bool first_only) {
+  const Batch batch = batch_of(tokens, positions, types, lengths, places);
   const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
   std::vector<float> output(rows * static_cast<std::size_t>(encoder.hidden_size()));
   std::vector<double> seconds(encoder.phases());
@@ -378,10 +388,10 @@ NB_MODULE(_native, module) {
 
   nb::class_<Encoder>(module, "Encoder")
       .def(nb::new_(&encoder), "embeddings"_a, "layers"_a, nb::kw_only(), "heads"_a, "epsilon"_a,
-           "activation"_a, "precision"_a, "instruction_set"_a, "threads"_a)
+           "activation"_a, "bias"_a.none(), "precision"_a, "instruction_set"_a, "threads"_a)
       .def_prop_ro("hidden_size", &Encoder::hidden_size)
-      .def("run", run, "tokens"_a, "positions"_a, "types"_a, "lengths"_a, nb::kw_only(),
-           "first_only"_a = false)
+      .def("run", run, "tokens"_a, "positions"_a, "types"_a, "lengths"_a, "places"_a = nb::none(),
+           nb::kw_only(), "first_only"_a = false)
       .def("phase_seconds", phase_seconds, "tokens"_a, "positions"_a, "types"_a, "lengths"_a,
-           nb::kw_only(), "first_only"_a = false);
+           "places"_a = nb::none(), nb::kw_only(), "first_only"_a = false);
 }

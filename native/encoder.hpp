@@ -42,6 +42,7 @@ struct EncoderConfig {
   float epsilon;
   Activation activation;
   int threads;                                    ///< that one call runs on at most
+  std::vector<float> bias = {};                   ///< of attention, [heads][2 * reach + 1] by distance, or none
   std::size_t most_idle_bytes = std::size_t{64} << 20;  ///< of memory kept between calls
 };
 
@@ -51,6 +52,7 @@ struct Batch {
   std::span<const std::int32_t> positions;
   std::span<const std::int32_t> types;
   std::span<const std::int32_t> lengths;  ///< of each sequence; they sum to the tokens
+  std::span<const std::int32_t> places = {};  ///< of tokens in their row, ascending; empty: one after another
 };
 
 class Encoder {

@@ -2,7 +2,9 @@
 // What an encoder computes with, checked once and never changed: any number of calls share it.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +22,7 @@ struct EncoderWeights {
   const int heads;
   const float epsilon;
   const Activation activation;
+  std::vector<float> bias;  ///< before scaling, [heads][2 * reach + 1]
   Embeddings embeddings;
   std::optional<BoundAffine<Arithmetic>> projection;
   std::vector<TiledLayer<Arithmetic>> layers;
@@ -36,6 +39,7 @@ struct EncoderWeights {
         heads(config.heads),
         epsilon(config.epsilon),
         activation(config.activation),
+        bias(config.bias),
         embeddings(std::move(parts)) {
     require(embeddings.word != nullptr, "an encoder needs word embeddings");
     require(!parts_of_layers.empty(), "an encoder needs at least one layer");
@@ -45,6 +49,7 @@ struct EncoderWeights {
             "the hidden size, " + std::to_string(hidden) + ", is not a multiple of " +
                 std::to_string(heads) + " heads");
     head_size = hidden / heads;
+    prepare_bias();
     check_table(embeddings.position, "position");
     check_table(embeddings.type, "type");
     check_norm(embeddings.norm, "norm", embedding_size);
@@ -60,6 +65,13 @@ struct EncoderWeights {
       intermediate = std::max(intermediate, layer.up.rows());
       reads_state = reads_state || layer.reads_state();
     }
+  }
+
+  /// Of a head's scores; without values where there are none.
+  DistanceBias bias_of(int head) const {
+    const auto size = static_cast<int>(bias.size() / static_cast<std::size_t>(heads));
+    if (size == 0) return {};
+    return {bias.data() + static_cast<std::ptrdiff_t>(head) * size, size / 2};
   }
 
   /// Throws std::invalid_argument for ids outside of their tables, empty sequences, and lengths that
@@ -81,9 +93,31 @@ struct EncoderWeights {
     check_ids(batch.tokens, batch.tokens.size(), embeddings.word, "tokens");
     check_ids(batch.positions, batch.tokens.size(), embeddings.position, "positions");
     check_ids(batch.types, batch.tokens.size(), embeddings.type, "types");
+    if (!batch.places.empty()) check_places(batch);
   }
 
  private:
+  void prepare_bias() {
+    const std::size_t size = bias.size() / static_cast<std::size_t>(heads);
+    require(bias.empty() || (size % 2 == 1 && size * heads == bias.size()),
+            "biases of " + std::to_string(heads) + " heads must be of as many distances before as "
+            "behind a query, got " + std::to_string(bias.size()));
+    for (float& number : bias) number *= std::sqrt(static_cast<float>(head_size));
+  }
+
+  static void check_places(const Batch& batch) {
+    if (batch.places.size() != batch.tokens.size())
+      refuse("expected " + std::to_string(batch.tokens.size()) + " places, got " +
+             std::to_string(batch.places.size()));
+    auto place = batch.places.begin();
+    for (const std::int32_t length : batch.lengths) {
+      const auto end = place + length;
+      if (*place < 0 || std::adjacent_find(place, end, std::greater_equal<>()) != end)
+        refuse("places of a sequence must be at least 0, and ascend");
+      place = end;
+    }
+  }
+
   void check_table(const std::shared_ptr<const Embedding>& table, const char* name) const {
     require(table == nullptr || table->columns() == embedding_size,
             std::string(name) + " embeddings must have " + std::to_string(embedding_size) +

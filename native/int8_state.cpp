@@ -27,6 +27,7 @@ double seconds_of_attention(void (*attention)(const AttentionTask<State>&)) {
                .width = largest_width,
                .first_query = 0,
                .query_lanes = largest_width,
+               .query_token = 0,
                .keys = numbers.data(),
                .values = numbers.data(),
                .tile_stride = stride,

@@ -83,6 +83,16 @@ struct DensePanels {
   const typename Arithmetic::Group* groups;
 };
 
+/// What is added to scores of a head, before they are scaled, by how far a query stands behind a key.
+struct DistanceBias {
+  const float* values = nullptr;  ///< [2 * reach + 1], of distances -reach to reach; or null
+  int reach = 0;                  ///< what is farther away has the value of this distance
+
+  float at(int distance) const {
+    return values[(distance < -reach ? -reach : distance > reach ? reach : distance) + reach];
+  }
+};
+
 /// Queries of one head, in one tile, and all keys and values of their sequence. Queries, keys,
 /// values and contexts stand in tiles of their own, [hidden][width], one behind the other with the
 /// stride of the largest width; only the batch's last tile may be narrower.
@@ -93,6 +103,7 @@ struct AttentionTask {
   int width;                ///< of these two
   int first_query;          ///< lane, a multiple of 16
   int query_lanes;          ///< how many, a multiple of 16
+  int query_token;          ///< of the sequence's tokens, the one in the first of these lanes
   const State* keys;        ///< the tile of the sequence's first token
   const State* values;      ///< likewise
   std::size_t tile_stride;  ///< elements from a tile to the next one
@@ -102,14 +113,21 @@ struct AttentionTask {
   int key_count;            ///< tokens of the sequence
   int first_feature;        ///< of the head
   int head_size;
+  DistanceBias bias = {};
+  const std::int32_t* places = nullptr;  ///< [key_count], of tokens; null: one after another
   float* workspace;         ///< `attention_workspace(key_count, head_size)` floats
 };
+
+/// Floats of workspace for biases of a block of queries.
+constexpr std::size_t bias_workspace(int key_count) {
+  return static_cast<std::size_t>(key_count) + 2 * lane_multiple;
+}
 
 /// Floats of workspace for a head of a sequence of `key_count` tokens.
 constexpr std::size_t attention_workspace(int key_count, int head_size) {
   const std::size_t keys = static_cast<std::size_t>(key_count) + lane_multiple;
   const std::size_t features = static_cast<std::size_t>(head_size) + 1;
-  return 2 * lane_multiple * (keys + features) + keys * features;
+  return bias_workspace(key_count) + 2 * lane_multiple * (keys + features) + keys * features;
 }
 
 template <class State>

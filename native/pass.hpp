@@ -161,6 +161,8 @@ class Pass {
                                 .width = width,
                                 .first_query = unit.lane,
                                 .query_lanes = unit.lanes,
+                                .query_token = unit.tile * largest_width + unit.lane -
+                                               sequence.first_lane,
                                 .keys = space_.keys.data() + tile_offset(first_tile),
                                 .values = space_.values.data() + tile_offset(first_tile),
                                 .tile_stride = tile_offset(1),
@@ -170,7 +172,15 @@ class Pass {
                                 .key_count = sequence.length,
                                 .first_feature = rows.begin,
                                 .head_size = weights_.head_size,
+                                .bias = weights_.bias_of(unit.head),
+                                .places = places_of(sequence),
                                 .workspace = space_.scratch[thread].attention.data()});
+  }
+
+  /// Of a sequence's tokens, unless they stand one after another.
+  const std::int32_t* places_of(const Layout::Sequence& sequence) const {
+    if (batch_.places.empty()) return nullptr;
+    return batch_.places.data() + space_.layout.token(sequence.first_lane);
   }
 
   /// The rest of a layer, from the context of its attention on: linear, feed-forward, and the

@@ -23,6 +23,33 @@ inline void find_largest(const float* scores, int keys, Floats (&largest)[vector
       largest[v] = maximum(largest[v], load(scores + (key * vectors + v) * lanes));
 }
 
+/// Adds biases to the scores of a block of queries, [keys][vectors] of vectors, whose first one stands
+/// in `lane`. Neighbouring lanes are neighbouring distances: so a key's biases stand one behind the
+/// other in a row that all keys share, unless tokens are missing between those that are there.
+template <int vectors, class State>
+void add_biases(const AttentionTask<State>& task, int lane, float* scores) {
+  constexpr int queries = vectors * lanes;
+  const int keys = task.key_count;
+  const int first = task.query_token + lane - task.first_query;
+  float* const row = task.workspace;
+  if (task.places == nullptr)
+    for (int i = 0; i < keys - 1 + queries; ++i) row[i] = task.bias.at(first + i - (keys - 1));
+  for (int key = 0; key < keys; ++key) {
+    const float* biases = row + (keys - 1 - key);
+    if (task.places != nullptr) {
+      for (int i = 0; i < queries; ++i) {
+        const int query = first + i < keys ? first + i : keys - 1;  // lanes without a token: any
+        row[i] = task.bias.at(task.places[query] - task.places[key]);
+      }
+      biases = row;
+    }
+    for (int v = 0; v < vectors; ++v) {
+      float* const place = scores + (key * vectors + v) * lanes;
+      store(place, load(place) + load(biases + v * lanes));
+    }
+  }
+}
+
 /// Calls `attend(lane)` for blocks of two vectors of queries and, where one is left, of one:
 /// `attend` takes the number of vectors as a template argument.
 template <class State, class Attend>

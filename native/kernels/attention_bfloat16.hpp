@@ -122,7 +122,7 @@ void multiply_values(const AttentionTask<bfloat16>& task, const float* weights,
 inline void attention(const AttentionTask<bfloat16>& task) {
   const std::size_t rounded_keys = (task.key_count + lanes - 1) / lanes * lanes;
   const int pairs = (task.head_size + 1) / 2;
-  float* const keys = task.workspace;
+  float* const keys = task.workspace + bias_workspace(task.key_count);
   float* const queries = keys + rounded_keys * pairs;
   float* const scores = queries + 2 * lanes * pairs;
   pack_keys(task, keys);
@@ -130,6 +130,7 @@ inline void attention(const AttentionTask<bfloat16>& task) {
     const std::size_t offset = static_cast<std::size_t>(task.first_feature) * task.width + lane;
     pack_queries<vectors>(task, task.queries + offset, queries);
     multiply_keys<vectors>(task, queries, keys, scores);
+    if (task.bias.values != nullptr) add_biases<vectors>(task, lane, scores);
     Floats normalizers[vectors];
     exponentiate(task, scores, normalizers);
     int d = 0;

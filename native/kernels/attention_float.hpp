@@ -65,16 +65,18 @@ void multiply_values(const AttentionTask<float>& task, const float* weights,
 }
 
 inline void attention(const AttentionTask<float>& task) {
+  float* const scores = task.workspace + bias_workspace(task.key_count);
   for_query_blocks(task, [&]<int vectors>(int lane) {
     const std::size_t offset = static_cast<std::size_t>(task.first_feature) * task.width + lane;
-    multiply_keys<vectors>(task, task.queries + offset, task.workspace);
+    multiply_keys<vectors>(task, task.queries + offset, scores);
+    if (task.bias.values != nullptr) add_biases<vectors>(task, lane, scores);
     Floats normalizers[vectors];
-    exponentiate(task, task.workspace, normalizers);
+    exponentiate(task, scores, normalizers);
     int d = 0;
     for (; d + feature_block <= task.head_size; d += feature_block)
-      multiply_values<feature_block>(task, task.workspace, normalizers, d, task.context + offset);
+      multiply_values<feature_block>(task, scores, normalizers, d, task.context + offset);
     for (; d < task.head_size; ++d)
-      multiply_values<1>(task, task.workspace, normalizers, d, task.context + offset);
+      multiply_values<1>(task, scores, normalizers, d, task.context + offset);
   });
 }
 

@@ -180,10 +180,14 @@ void test_linears(std::mt19937& random, const Kernels<Arithmetic>& kernels, cons
       }
 }
 
+/// What attention adds to scores: nothing, or biases by distance, between tokens that stand one after
+/// another or with gaps between them.
+enum class Distances { none, whole, with_gaps };
+
 /// A sequence that begins at `first_key` of a batch of `lanes` lanes; queries are all of it.
 template <class Arithmetic>
 void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, int first_key,
-                    int key_count, int head_size, const std::string& what) {
+                    int key_count, int head_size, Distances distances, const std::string& what) {
   using State = typename Arithmetic::State;
   const int heads = 2, hidden = heads * head_size;
   const int last_lane = first_key + round_up(key_count, lane_multiple);
@@ -208,7 +212,13 @@ void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
         put(lane >= first_key && lane < first_key + key_count ? uniform(random) : NAN,
             (*buffer)[place(lane, feature)]);
 
-  const int head = 1;
+  const int head = 1, reach = 20;
+  std::vector<float> biases(2 * reach + 1);
+  for (float& bias : biases) bias = uniform(random);
+  const DistanceBias bias = {distances == Distances::none ? nullptr : biases.data(), reach};
+  std::vector<std::int32_t> places(key_count);
+  for (int token = 0; token < key_count; ++token)
+    places[token] = distances == Distances::with_gaps ? 3 + 2 * token + token / 5 : token;
   for (int lane = first_key; lane < last_lane;) {
     const int tile = lane / largest_width;
     const int end = std::min(last_lane, (tile + 1) * largest_width);
@@ -218,6 +228,7 @@ void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
                        .width = width(tile),
                        .first_query = lane % largest_width,
                        .query_lanes = end - lane,
+                       .query_token = lane - first_key,
                        .keys = keys.data() + first_tile,
                        .values = values.data() + first_tile,
                        .tile_stride = stride,
@@ -227,6 +238,8 @@ void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
                        .key_count = key_count,
                        .first_feature = head * head_size,
                        .head_size = head_size,
+                       .bias = bias,
+                       .places = distances == Distances::with_gaps ? places.data() : nullptr,
                        .workspace = workspace.data()});
     lane = end;
   }
@@ -238,6 +251,8 @@ void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
       double score = 0.0;
       for (int d = head * head_size; d < (head + 1) * head_size; ++d)
         score += widen(queries[place(query, d)]) * widen(keys[place(first_key + key, d)]);
+      if (distances != Distances::none)
+        score += biases[std::clamp(places[query - first_key] - places[key], -reach, reach) + reach];
       weights[key] = std::exp(score / std::sqrt(head_size));
       sum += weights[key];
     }
@@ -258,9 +273,11 @@ void test_attentions(std::mt19937& random, const Kernels<Arithmetic>& kernels,
   for (const int first_key : {0, 16, 48})
     for (const int key_count : {1, 15, 16, 33, 64, 113})
       for (const int head_size : {8, 13, 32})
-        test_attention(random, kernels, first_key, key_count, head_size,
-                       name + " attention from lane " + std::to_string(first_key) + ", " +
-                           std::to_string(key_count) + " keys of " + std::to_string(head_size));
+        for (const Distances distances : {Distances::none, Distances::whole, Distances::with_gaps})
+          test_attention(random, kernels, first_key, key_count, head_size, distances,
+                         name + " attention from lane " + std::to_string(first_key) + ", " +
+                             std::to_string(key_count) + " keys of " + std::to_string(head_size) +
+                             ", distances " + std::to_string(static_cast<int>(distances)));
 }
 
 /// What float arithmetic makes of numbers that are none. A key whose score is NaN or infinite leaves no
@@ -285,6 +302,7 @@ void test_attention_of_no_numbers(const Kernels<Arithmetic>& kernels, const std:
                            .width = width,
                            .first_query = 0,
                            .query_lanes = width,
+                           .query_token = 0,
                            .keys = numbers.data(),
                            .values = values.data(),
                            .tile_stride = head_size * largest_width,

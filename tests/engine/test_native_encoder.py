@@ -58,6 +58,7 @@ OPTIONS: dict[str, Any] = {
     "heads": 4,
     "epsilon": 1e-6,
     "activation": "gelu",
+    "bias": None,
     "precision": "float32",
     "instruction_set": INSTRUCTION_SET,
     "threads": 2,

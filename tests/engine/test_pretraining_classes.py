@@ -67,9 +67,11 @@ def test_load_gives_the_encoder(
     assert type(loaded) is type(model)
 
 
-@pytest.mark.parametrize("prefix", ["", "bert."])
-def test_the_engine_runs_the_encoder(prefix: str, tmp_path: Path) -> None:
-    model = encoder(tmp_path / "plain", "bert", prefix)
+@pytest.mark.parametrize(
+    ("name", "prefix"), [("bert", ""), ("bert", "bert."), ("mpnet", ""), ("mpnet", "mpnet.")]
+)
+def test_the_engine_runs_the_encoder(name: str, prefix: str, tmp_path: Path) -> None:
+    model = encoder(tmp_path / "plain", name, prefix)
     pack(tmp_path / "plain", tmp_path / "packed", bits=32, embedding_bits=32)
     ids = torch.tensor([[5, 6, 7]])
     found = Engine(tmp_path / "packed", threads=1).run(ids.numpy())["last_hidden_state"]
@@ -95,10 +97,13 @@ def test_a_head_that_is_there_is_not_ignored(tmp_path: Path) -> None:
 
 
 def test_pack_says_what_runs_it(fineprune_command: Command, tmp_path: Path) -> None:
-    encoder(tmp_path / "mpnet", "mpnet")
-    found = fineprune_command("pack", tmp_path / "mpnet", tmp_path / "packed")
+    config = transformers.RoFormerConfig(vocab_size=20, hidden_size=16, num_attention_heads=2)
+    transformers.RoFormerModel(config).save_pretrained(tmp_path / "other")
+    found = fineprune_command("pack", tmp_path / "other", tmp_path / "packed")
     assert found.code == 0
-    assert "the engine does not run models of type 'mpnet'" in found.err
+    assert "the engine does not run models of type 'roformer'" in found.err
     assert "fineprune.load(FILE) gives this one" in found.err
     encoder(tmp_path / "bert", "bert")
-    assert fineprune_command("pack", tmp_path / "bert", tmp_path / "other").err == ""
+    assert fineprune_command("pack", tmp_path / "bert", tmp_path / "again").err == ""
+    encoder(tmp_path / "mpnet", "mpnet")
+    assert fineprune_command("pack", tmp_path / "mpnet", tmp_path / "third").err == ""

@@ -46,7 +46,7 @@ def assert_one_line(file: Path, kind: type[FinepruneError], said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["mpnet", "albert", "deberta-v2", "modernbert", "vit"])
+@pytest.mark.parametrize("name", ["albert", "deberta-v2", "modernbert", "vit"])
 def test_other_architectures(name: str, tmp_path: Path) -> None:
     [architecture] = [one for one in ARCHITECTURES if one.name == name]
     architecture.build().save_pretrained(tmp_path / "model")
@@ -182,3 +182,28 @@ def test_embeddings_of_another_width(tmp_path: Path) -> None:
 
     said = "embeddings are 16 wide and layers 24: no projection"
     assert_one_line(changed(tmp_path, tensors=narrow), WeightsError, said)
+
+
+MPNET_BIAS = "mpnet.encoder.relative_attention_bias.weight"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        (without(MPNET_BIAS), f"has no tensor '{MPNET_BIAS}'"),
+        (cut(MPNET_BIAS), r"has shape \(31, 2\); expected at least 32 rows of 2 heads"),
+        (
+            lambda tensors: tensors | {MPNET_BIAS: np.ones((32, 3), np.float32)},
+            r"has shape \(32, 3\); expected at least 32 rows of 2 heads",
+        ),
+        (
+            lambda tensors: (
+                tensors
+                | {"mpnet.embeddings.position_embeddings.weight": np.ones((2, 24), np.float32)}
+            ),
+            "the model has 2 positions; expected at least 3, because tokens are numbered from 2",
+        ),
+    ],
+)
+def test_weights_of_mpnet(tensors: Callable[[Tensors], Tensors], said: str, tmp_path: Path) -> None:
+    assert_one_line(changed(tmp_path, tensors=tensors, architecture="mpnet"), WeightsError, said)

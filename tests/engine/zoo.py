@@ -29,10 +29,11 @@ _SIZES: dict[str, Any] = {
 _CONFIGS: dict[str, Any] = {
     "bert": transformers.BertConfig,
     "electra": lambda **sizes: transformers.ElectraConfig(embedding_size=16, **sizes),
+    "mpnet": transformers.MPNetConfig,
     "roberta": transformers.RobertaConfig,
     "xlm-roberta": transformers.XLMRobertaConfig,
     "distilbert": lambda **sizes: transformers.DistilBertConfig(
-        dim=24, n_layers=2, n_heads=2, hidden_dim=40, **sizes
+        **{"dim": 24, "n_layers": 2, "n_heads": 2, "hidden_dim": 40, **sizes}
     ),
 }
 CLASSES: dict[str, Any] = {
@@ -77,7 +78,7 @@ def initial(architecture: str, head: str, **changes: Any) -> Any:
     torch.manual_seed(0)
     labels = {} if "id2label" in changes else {"num_labels": 2 if head == "question" else 3}
     sizes = {**_SIZES, **labels, **changes}
-    if "roberta" in architecture:
+    if "roberta" in architecture or architecture == "mpnet":
         sizes["max_position_embeddings"] += 2  # the first token has position pad + 1
     return CLASSES[head].from_config(_CONFIGS[architecture](**sizes)).eval()
 

@@ -135,6 +135,9 @@ class Encoder:
         heads: attention heads; the hidden size is a multiple of it.
         epsilon: of every LayerNorm.
         activation: "gelu", "gelu_tanh" or "relu".
+        bias: of attention, added to scores by distance: float32 of shape (heads, 2 * reach + 1), of
+            queries that stand `-reach` to `reach` tokens behind a key, farther ones as those; None
+            for none.
         precision: that the matrices were prepared for, "float32" or "bf16".
         instruction_set: one of `instruction_sets()`.
         threads: that one call runs on at most, the caller's included.
@@ -152,6 +155,7 @@ class Encoder:
         heads: int,
         epsilon: float,
         activation: str,
+        bias: NDArray[np.float32] | None,
         precision: str,
         instruction_set: str,
         threads: int,
@@ -164,6 +168,7 @@ class Encoder:
         positions: NDArray[np.int32],
         types: NDArray[np.int32],
         lengths: NDArray[np.int32],
+        places: NDArray[np.int32] | None = None,
         *,
         first_only: bool = False,
     ) -> NDArray[np.float32]:
@@ -178,6 +183,8 @@ class Encoder:
             positions: rows of the position embeddings; not read where there are none.
             types: rows of the type embeddings; not read where there are none.
             lengths: tokens of each sequence, of shape (sequences,), at least 1 each.
+            places: where tokens stand in their rows, ascending in each sequence; None where they
+                stand one after another. Attention takes distances from it.
             first_only: give the state of each sequence's first token only; this is faster.
 
         Returns:
@@ -185,7 +192,7 @@ class Encoder:
 
         Raises:
             ValueError: an id is outside of its table, a length is below 1, lengths do not sum to
-                the tokens, or a dtype or rank is another than these.
+                the tokens, places do not ascend, or a dtype or rank is another than these.
             fineprune.engine.errors.ThreadsError: the system does not start a forked process's
                 threads.
         """
@@ -195,6 +202,7 @@ class Encoder:
         positions: NDArray[np.int32],
         types: NDArray[np.int32],
         lengths: NDArray[np.int32],
+        places: NDArray[np.int32] | None = None,
         *,
         first_only: bool = False,
     ) -> list[float]:

@@ -61,6 +61,7 @@ def build_encoder(
         heads=heads,
         epsilon=_epsilon(architecture, config),
         activation=config.activation(architecture.config.activation),
+        bias=None if architecture.bias is None else architecture.bias(weights, heads),
         precision=arithmetic.precision,
         instruction_set=arithmetic.instruction_set,
         threads=threads,

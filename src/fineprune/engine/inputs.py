@@ -34,12 +34,15 @@ class Sequences:
         positions: rows of the position table, of the same shape.
         types: rows of the token type table, of the same shape.
         lengths: int32 of shape `(sequences,)`.
+        places: of tokens in their row, of the same shape as these; None where they stand one after
+            another, or where it does not matter.
     """
 
     tokens: Tokens
     positions: Tokens
     types: Tokens
     lengths: Tokens
+    places: Tokens | None = None
 
     def parts(self, most: int) -> Iterator[tuple[slice, "Sequences"]]:
         """Runs of neighbours that take room for so many tokens at most, and which rows they are.
@@ -62,7 +65,11 @@ class Sequences:
             yield (
                 slice(first, end),
                 Sequences(
-                    self.tokens[own], self.positions[own], self.types[own], self.lengths[first:end]
+                    self.tokens[own],
+                    self.positions[own],
+                    self.types[own],
+                    self.lengths[first:end],
+                    None if self.places is None else self.places[own],
                 ),
             )
 
@@ -76,12 +83,14 @@ class InputRules:
         types: number of token types.
         positions: number of rows of the position table.
         number: rows of the position table for token ids of shape `(batch, tokens)`.
+        distances: whether it matters how far apart two tokens of a row stand.
     """
 
     vocabulary: int
     types: int
     positions: int
     number: Positions
+    distances: bool = False
 
     @property
     def most_tokens(self) -> int:
@@ -123,6 +132,7 @@ class InputRules:
             positions.astype(np.int32),
             np.zeros(len(tokens), np.int32) if types is None else self._types(types, mask),
             mask.sum(axis=1, dtype=np.int32),
+            _places(mask) if self.distances else None,
         )
         return sequences, mask
 
@@ -209,6 +219,14 @@ def _counted(mask: Mask) -> Callable[[NDArray[Any]], NDArray[Any]]:
     if mask.all():
         return lambda values: values.reshape(-1)
     return lambda values: values[mask]
+
+
+def _places(mask: Mask) -> Tokens | None:
+    """Places of all that counts; None where it stands together in each row."""
+    starts = np.diff(mask.astype(np.int8), axis=1, prepend=0) > 0
+    if starts.sum() == len(mask):
+        return None
+    return np.nonzero(mask)[1].astype(np.int32)
 
 
 def _is_outside(values: NDArray[Any], count: int) -> bool:

@@ -91,6 +91,7 @@ class Model:
             sequences.positions,
             sequences.types,
             sequences.lengths,
+            sequences.places,
             first_only=self.head.first_only,
         )
 
@@ -100,6 +101,7 @@ class Model:
             sequences.positions,
             sequences.types,
             sequences.lengths,
+            sequences.places,
             first_only=self.head.first_only,
         )
 
@@ -155,6 +157,7 @@ def _rules(architecture: Architecture, config: Config, weights: Weights) -> Inpu
         types=1 if names.type is None else weights.shape(f"{names.type}.weight")[0],
         positions=positions,
         number=architecture.positions(config, positions),
+        distances=architecture.bias is not None,
     )
 
 

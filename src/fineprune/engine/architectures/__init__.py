@@ -6,6 +6,7 @@ from fineprune.engine.architectures.architecture import Architecture
 from fineprune.engine.architectures.bert import BERT
 from fineprune.engine.architectures.distilbert import DISTILBERT
 from fineprune.engine.architectures.electra import ELECTRA
+from fineprune.engine.architectures.mpnet import MPNET
 from fineprune.engine.architectures.roberta import ROBERTA, XLM_ROBERTA
 
 __all__ = ["ARCHITECTURES", "Architecture"]
@@ -14,6 +15,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "bert": BERT,
     "distilbert": DISTILBERT,
     "electra": ELECTRA,
+    "mpnet": MPNET,
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,
 }

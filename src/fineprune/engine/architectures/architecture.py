@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fineprune.engine.config import Config
 from fineprune.engine.heads import HeadBuilder
+from fineprune.engine.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,13 @@ class ConfigKeys:
 Numbering = Callable[[NDArray[Any]], NDArray[Any]]
 """From token ids, `(batch, tokens)`, to rows of the position table."""
 
+BiasMaker = Callable[[Weights, int], NDArray[np.float32]]
+"""From tensors and the number of heads to what attention adds to scores by distance.
+
+Of shape `(heads, 2 * reach + 1)`, for tokens that stand so far behind the one that they attend to,
+from `-reach` to `reach`; what is farther away counts as if it were that far.
+"""
+
 NumberingMaker = Callable[[Config, int], Numbering]
 """How a model numbers tokens, from its config and the number of rows that the table has."""
 
@@ -61,6 +70,7 @@ class Architecture:
         heads: what makes a head of the model's tensors, by the name of the class.
         positions: how tokens are numbered.
         layers: the list of layers.
+        bias: of attention, the same in all layers; None where it does not look at distances.
     """
 
     prefix: str
@@ -71,6 +81,7 @@ class Architecture:
     layers: str = "encoder.layer"
     layer: LayerNames = LayerNames()
     config: ConfigKeys = ConfigKeys()
+    bias: BiasMaker | None = None
 
     @property
     def roots(self) -> tuple[str, ...]:

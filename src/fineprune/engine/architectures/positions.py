@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fineprune.engine.config import Config
-from fineprune.engine.errors import UnsupportedModelError
+from fineprune.engine.errors import UnsupportedModelError, WeightsError
 
 _PADDING_KEY = "pad_token_id"
 
@@ -29,7 +29,24 @@ def after_padding(config: Config, rows: int) -> Callable[[NDArray[Any]], NDArray
             f"{_PADDING_KEY} in the model's config is {padding}; expected 0 to {rows - 2}, because "
             f"tokens are numbered from there and the model has {rows} positions"
         )
+    return _counting_from(padding)
 
+
+def after(padding: int) -> Callable[[Config, int], Callable[[NDArray[Any]], NDArray[Any]]]:
+    """The same in an architecture whose padding token is always this one."""
+
+    def make(config: Config, rows: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        if rows < padding + 2:
+            raise WeightsError(
+                f"the model has {rows} positions; expected at least {padding + 2}, because tokens "
+                f"are numbered from {padding + 1}"
+            )
+        return _counting_from(padding)
+
+    return make
+
+
+def _counting_from(padding: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
     def number(ids: NDArray[Any]) -> NDArray[Any]:
         counted = ids != padding
         numbers: NDArray[Any] = np.cumsum(counted, axis=1) * counted + padding
