@@ -211,88 +211,117 @@ std::shared_ptr<Embedding> embedding(int rows, int columns, const Array& values,
   refuse_dtype(values, "values", "float32, float16 (or its bits as uint16) or int8");
 }
 
-nb::object item(const nb::dict& dict, const char* name) {
-  if (!dict.contains(name))
-    refuse("expected an entry \"" + std::string(name) + "\"");
-  return dict[name];
-}
+/// A step as Python describes it: which of its entries hold what, with errors that name them.
+class Description {
+ public:
+  explicit Description(const nb::dict& dict) : dict_(dict) {}
 
-/// The two parts of an entry such as (Matrix, bias).
-std::pair<nb::object, nb::object> pair_of(const nb::object& entry, const char* name) {
-  nb::tuple parts;
-  if (!nb::try_cast(entry, parts) || parts.size() != 2)
-    refuse("\"" + std::string(name) + "\" must be a tuple of two");
-  return {parts[0], parts[1]};
-}
+  nb::object item(const char* name) const {
+    if (!dict_.contains(name)) refuse("expected an entry \"" + std::string(name) + "\"");
+    return dict_[name];
+  }
 
-template <class Part>
-std::shared_ptr<const Part> part(const nb::object& object, const char* name, const char* type) {
-  std::shared_ptr<const Part> pointer;
-  if (object.is_none() || !nb::try_cast(object, pointer))
-    refuse("\"" + std::string(name) + "\" must hold " + type);
-  return pointer;
-}
+  template <class Value>
+  Value value(const char* name, const char* type) const {
+    Value value;
+    if (!nb::try_cast(item(name), value))
+      refuse("\"" + std::string(name) + "\" must be " + type);
+    return value;
+  }
+  std::string text(const char* name) const { return value<std::string>(name, "a string"); }
+  int integer(const char* name) const { return value<int>(name, "an integer"); }
+  bool flag(const char* name) const { return value<bool>(name, "a bool"); }
+  float number(const char* name) const { return value<float>(name, "a number"); }
 
-std::vector<float> floats(const nb::object& object, const char* name) {
-  const Array array = as_array(object, name);
-  const auto span = as<float>(array, name);
-  return {span.begin(), span.end()};
-}
+  template <class Part>
+  std::shared_ptr<const Part> part(const char* name, const char* type) const {
+    return as_part<Part>(item(name), name, type);
+  }
 
-Affine affine(const nb::object& entry, const char* name) {
-  const auto [weight, bias] = pair_of(entry, name);
-  return {part<Matrix>(weight, name, "a Matrix"), floats(bias, name)};
-}
+  std::vector<float> floats(const char* name, std::size_t rank = 1) const {
+    const Array array = as_array(item(name), name);
+    const auto span = as<float>(array, name, rank);
+    return {span.begin(), span.end()};
+  }
 
-Norm norm(const nb::dict& dict, const char* name) {
-  const auto [weight, bias] = pair_of(item(dict, name), name);
-  return {floats(weight, name), floats(bias, name)};
-}
+  bool has(const char* name) const { return !item(name).is_none(); }
 
-std::shared_ptr<const Embedding> table(const nb::dict& dict, const char* name) {
-  const nb::object object = item(dict, name);
-  if (object.is_none()) return nullptr;
-  return part<Embedding>(object, name, "an Embedding");
-}
+  template <class Part>
+  static std::shared_ptr<const Part> as_part(const nb::handle& object, const char* name,
+                                             const char* type) {
+    std::shared_ptr<const Part> pointer;
+    if (object.is_none() || !nb::try_cast(object, pointer))
+      refuse("\"" + std::string(name) + "\" must hold " + type);
+    return pointer;
+  }
 
-Embeddings embeddings_of(const nb::dict& dict) {
-  Embeddings embeddings{table(dict, "word"), table(dict, "position"), table(dict, "type"),
-                        norm(dict, "norm"), std::nullopt};
-  const nb::object projection = item(dict, "projection");
-  if (!projection.is_none()) embeddings.projection = affine(projection, "projection");
-  return embeddings;
-}
-
-Layer layer_of(const nb::dict& dict) {
-  const auto entry = [&](const char* name) { return affine(item(dict, name), name); };
-  return {entry("query"),  entry("key"), entry("value"), entry("output"),
-          norm(dict, "attention_norm"), entry("up"),  entry("down"), norm(dict, "output_norm")};
-}
+ private:
+  const nb::dict& dict_;
+};
 
 Activation activation_of(const std::string& name) {
+  if (name == "none") return Activation::none;
   if (name == "gelu") return Activation::gelu;
   if (name == "gelu_tanh") return Activation::gelu_tanh;
   if (name == "relu") return Activation::relu;
-  refuse("activation must be \"gelu\", \"gelu_tanh\" or \"relu\", got \"" + name + "\"");
+  refuse("activation must be \"none\", \"gelu\", \"gelu_tanh\" or \"relu\", got \"" + name + "\"");
 }
 
-std::unique_ptr<Encoder> encoder(const nb::dict& embeddings, const std::vector<nb::dict>& layers,
-                                 int heads, float epsilon, const std::string& activation,
-                                 const std::optional<Array>& bias,
+GatherStep gather_of(const Description& step) {
+  GatherStep gather{step.text("target"), {}};
+  const auto tables = step.value<nb::dict>("tables", "a dictionary");
+  for (const auto& [key, table] : tables) {
+    std::string name;
+    nb::try_cast(key, name);
+    const auto ids = name == "tokens"      ? Ids::tokens
+                     : name == "positions" ? Ids::positions
+                                           : Ids::types;
+    if (ids == Ids::types && name != "types")
+      refuse("tables must be by \"tokens\", \"positions\" or \"types\", got \"" + name + "\"");
+    gather.tables.push_back({ids, Description::as_part<Embedding>(table, "tables", "an Embedding")});
+  }
+  return gather;
+}
+
+AttentionStep attention_of(const Description& step) {
+  AttentionStep attention{step.text("queries"), step.text("keys"), step.text("values"),
+                          step.integer("heads"), step.integer("window")};
+  if (!step.has("bias")) return attention;
+  const Array bias = as_array(step.item("bias"), "bias");
+  attention.bias = step.floats("bias", 2);
+  if (bias.shape(0) != static_cast<std::size_t>(std::max(attention.heads, 0)))
+    refuse("bias must be of shape (" + std::to_string(attention.heads) + ", distances), got (" +
+           std::to_string(bias.shape(0)) + ", " + std::to_string(bias.shape(1)) + ")");
+  return attention;
+}
+
+Step step_of(const nb::dict& dict) {
+  const Description step(dict);
+  const std::string operation = step.text("operation");
+  if (operation == "gather") return gather_of(step);
+  if (operation == "normalize")
+    return NormalizeStep{step.text("source"), step.text("target"), step.floats("weight"),
+                         step.floats("bias"), step.number("epsilon")};
+  if (operation == "linear")
+    return LinearStep{step.text("source"),
+                      step.text("target"),
+                      {step.part<Matrix>("weight", "a Matrix"), step.floats("bias")},
+                      activation_of(step.text("activation")),
+                      step.flag("adds")};
+  if (operation == "multiply") return MultiplyStep{step.text("source"), step.text("target")};
+  if (operation == "rotate")
+    return RotateStep{step.text("target"), step.text("angles"), step.integer("heads")};
+  if (operation == "attention") return attention_of(step);
+  refuse("there is no operation \"" + operation + "\"");
+}
+
+std::unique_ptr<Encoder> encoder(const std::vector<nb::dict>& steps, const std::string& output,
                                  const std::string& precision, const std::string& instruction_set,
                                  int threads) {
-  std::vector<Layer> parts;
-  for (const nb::dict& layer : layers) parts.push_back(layer_of(layer));
-  EncoderConfig config{heads, epsilon, activation_of(activation), threads};
-  if (bias) {
-    const auto values = as<float>(*bias, "bias", 2);
-    if (bias->shape(0) != static_cast<std::size_t>(std::max(heads, 0)))
-      refuse("bias must be of shape (" + std::to_string(heads) + ", distances), got (" +
-             std::to_string(bias->shape(0)) + ", " + std::to_string(bias->shape(1)) + ")");
-    config.bias.assign(values.begin(), values.end());
-  }
+  Program program{{}, output};
+  for (const nb::dict& step : steps) program.steps.push_back(step_of(step));
   return with_kernels(precision, instruction_set, [&](const auto& kernels) {
-    return make_encoder(kernels, embeddings_of(embeddings), std::move(parts), config);
+    return make_encoder(kernels, std::move(program), {threads});
   });
 }
 
@@ -387,8 +416,8 @@ NB_MODULE(_native, module) {
       .def_prop_ro("columns", &Embedding::columns);
 
   nb::class_<Encoder>(module, "Encoder")
-      .def(nb::new_(&encoder), "embeddings"_a, "layers"_a, nb::kw_only(), "heads"_a, "epsilon"_a,
-           "activation"_a, "bias"_a.none(), "precision"_a, "instruction_set"_a, "threads"_a)
+      .def(nb::new_(&encoder), "steps"_a, nb::kw_only(), "output"_a, "precision"_a,
+           "instruction_set"_a, "threads"_a)
       .def_prop_ro("hidden_size", &Encoder::hidden_size)
       .def("run", run, "tokens"_a, "positions"_a, "types"_a, "lengths"_a, "places"_a = nb::none(),
            nb::kw_only(), "first_only"_a = false)

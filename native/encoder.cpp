@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "encoder_weights.hpp"
+#include "bound_program.hpp"
 #include "fork.hpp"
 #include "pass.hpp"
 #include "require.hpp"
@@ -34,12 +34,11 @@ struct MakeShared {
 template <class Arithmetic>
 class TiledEncoder final : public Encoder {
  public:
-  TiledEncoder(const Kernels<Arithmetic>& kernels, Embeddings embeddings, std::vector<Layer> layers,
-               const EncoderConfig& config)
-      : weights_(kernels, std::move(embeddings), std::move(layers), config),
+  TiledEncoder(const Kernels<Arithmetic>& kernels, Program program, const EncoderConfig& config)
+      : program_(kernels, std::move(program)),
         shared_({checked_threads(config), config.most_idle_bytes}) {}
 
-  int hidden_size() const override { return weights_.hidden; }
+  int hidden_size() const override { return program_.hidden(); }
 
   void run(const Batch& batch, bool first_only, std::span<float> output) const override {
     Shared<Arithmetic>& shared = checked(batch, first_only, output);
@@ -47,7 +46,7 @@ class TiledEncoder final : public Encoder {
     pass(shared, *crew, batch, first_only, output, {});
   }
 
-  std::size_t phases() const override { return 1 + 2 * weights_.layers.size(); }
+  std::size_t phases() const override { return 2 * program_.phases().size() - 1; }
 
   void time(const Batch& batch, bool first_only, std::span<float> output,
             std::span<double> seconds) const override {
@@ -62,17 +61,17 @@ class TiledEncoder final : public Encoder {
   /// What calls share, for a batch and an output that fit.
   Shared<Arithmetic>& checked(const Batch& batch, bool first_only,
                               std::span<const float> output) const {
-    weights_.check(batch);
+    program_.check(batch);
     const std::size_t rows = first_only ? batch.lengths.size() : batch.tokens.size();
-    if (output.size() != rows * weights_.hidden) refuse("the output has the wrong size");
+    if (output.size() != rows * program_.hidden()) refuse("the output has the wrong size");
     return shared_.get();
   }
 
   void pass(Shared<Arithmetic>& shared, Crew& crew, const Batch& batch, bool first_only,
             std::span<float> output, std::span<double> seconds) const {
     std::unique_ptr<Workspace<Arithmetic>> space = shared.workspaces.take();
-    space->prepare(weights_, batch, crew.threads());
-    Pass<Arithmetic> pass(weights_, *space, crew, batch, first_only, output, PhaseClock(seconds));
+    space->prepare(program_, batch, crew.threads());
+    Pass<Arithmetic> pass(program_, *space, crew, batch, first_only, output, PhaseClock(seconds));
     crew.run([&pass](int thread) { pass.forward(thread); });
     shared.workspaces.put_back(std::move(space));
   }
@@ -83,26 +82,25 @@ class TiledEncoder final : public Encoder {
     return config.threads;
   }
 
-  const EncoderWeights<Arithmetic> weights_;
+  const BoundProgram<Arithmetic> program_;
   mutable PerProcess<Shared<Arithmetic>, MakeShared<Arithmetic>> shared_;
 };
 
 }  // namespace
 
 template <class Arithmetic>
-std::unique_ptr<Encoder> make_encoder(const Kernels<Arithmetic>& kernels, Embeddings embeddings,
-                                      std::vector<Layer> layers, const EncoderConfig& config) {
-  return std::make_unique<TiledEncoder<Arithmetic>>(kernels, std::move(embeddings), std::move(layers),
-                                                 config);
+std::unique_ptr<Encoder> make_encoder(const Kernels<Arithmetic>& kernels, Program program,
+                                      const EncoderConfig& config) {
+  return std::make_unique<TiledEncoder<Arithmetic>>(kernels, std::move(program), config);
 }
 
-template std::unique_ptr<Encoder> make_encoder(const Kernels<Float32>&, Embeddings,
-                                               std::vector<Layer>, const EncoderConfig&);
-template std::unique_ptr<Encoder> make_encoder(const Kernels<Bfloat16>&, Embeddings,
-                                               std::vector<Layer>, const EncoderConfig&);
-template std::unique_ptr<Encoder> make_encoder(const Kernels<Int8<float>>&, Embeddings,
-                                               std::vector<Layer>, const EncoderConfig&);
-template std::unique_ptr<Encoder> make_encoder(const Kernels<Int8<bfloat16>>&, Embeddings,
-                                               std::vector<Layer>, const EncoderConfig&);
+template std::unique_ptr<Encoder> make_encoder(const Kernels<Float32>&, Program,
+                                               const EncoderConfig&);
+template std::unique_ptr<Encoder> make_encoder(const Kernels<Bfloat16>&, Program,
+                                               const EncoderConfig&);
+template std::unique_ptr<Encoder> make_encoder(const Kernels<Int8<float>>&, Program,
+                                               const EncoderConfig&);
+template std::unique_ptr<Encoder> make_encoder(const Kernels<Int8<bfloat16>>&, Program,
+                                               const EncoderConfig&);
 
 }  // namespace fineprune

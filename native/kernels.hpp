@@ -103,14 +103,14 @@ struct AttentionTask {
   int width;                ///< of these two
   int first_query;          ///< lane, a multiple of 16
   int query_lanes;          ///< how many, a multiple of 16
-  int query_token;          ///< of the sequence's tokens, the one in the first of these lanes
+  int query_token;          ///< which of the keys' tokens stands in the first of these lanes
   const State* keys;        ///< the tile of the sequence's first token
   const State* values;      ///< likewise
   std::size_t tile_stride;  ///< elements from a tile to the next one
   int last_tile;            ///< the batch's last tile, counted from that of the first token
   int last_width;           ///< of that one
-  int first_key;            ///< lane of the first token, a multiple of 16
-  int key_count;            ///< tokens of the sequence
+  int first_key;            ///< lane of the first key, a multiple of 16
+  int key_count;            ///< of the sequence's tokens, as many as are attended to
   int first_feature;        ///< of the head
   int head_size;
   DistanceBias bias = {};
@@ -140,6 +140,25 @@ struct NormalizeTask {
   int width;
   float* wide;          ///< [features][width], may be `sums`
   State* narrow;        ///< the same in the activations' own type, if not null
+};
+
+/// target *= source, some rows of both.
+template <class State>
+struct MultiplyTask {
+  RowRange rows;
+  int width;
+  const State* source;  ///< [features][width]
+  State* target;        ///< [features][width]
+};
+
+/// Turns pairs of features of some heads: those of the first half of a head with those of the second.
+template <class State>
+struct RotateTask {
+  RowRange heads;
+  int head_size;
+  int width;
+  const float* angles;  ///< [head_size][width]: cosines of the angle of each pair, then sines
+  State* target;        ///< [features][width]
 };
 
 /// Makes codes of a tile. A lane's lowest number becomes 0 and its highest 255. A lane that holds
@@ -185,6 +204,8 @@ struct Kernels {
                        const InputTile<Arithmetic>&, const Epilogue<State>&);
   void (*attention)(const AttentionTask<State>&);
   void (*normalize)(const NormalizeTask<State>&);
+  void (*multiply)(const MultiplyTask<State>&);
+  void (*rotate)(const RotateTask<State>&);
   OwnKernels<Arithmetic> own = {};
 };
 

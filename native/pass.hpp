@@ -1,11 +1,12 @@
 #pragma once
-// One batch on its way through an encoder, phase by phase.
+// One batch on its way through a program, phase by phase.
 
 #include <algorithm>
 #include <span>
 #include <type_traits>
+#include <variant>
 
-#include "encoder_weights.hpp"
+#include "bound_program.hpp"
 #include "phase_clock.hpp"
 #include "thread_pool.hpp"
 #include "tiles.hpp"
@@ -19,9 +20,9 @@ class Pass {
 
  public:
   /// The workspace is prepared for the batch and for as many threads as the crew has.
-  Pass(const EncoderWeights<Arithmetic>& weights, Workspace<Arithmetic>& space, Crew& crew,
+  Pass(const BoundProgram<Arithmetic>& program, Workspace<Arithmetic>& space, Crew& crew,
        const Batch& batch, bool first_only, std::span<float> output, PhaseClock clock)
-      : weights_(weights),
+      : program_(program),
         space_(space),
         crew_(crew),
         batch_(batch),
@@ -34,29 +35,22 @@ class Pass {
     PhaseClock clock = thread == 0 ? clock_ : PhaseClock();
     clock.start();
     auto queue = space_.queues.begin();
-    const auto& tiles = space_.layout.all_tiles();
-    share_tiles(tiles, thread, *queue++, [&](int tile, const Team& team) {
-      embed(tile, team);
-      project_inputs(weights_.layers.front(), tile, team);
-    });
-    crew_.wait();
-    clock.next();
-    for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
-      const bool last = i + 1 == weights_.layers.size();
-      const bool first_only = last && first_only_;
-      const auto& units = first_only ? space_.layout.first_units() : space_.layout.units();
-      const AttentionUnit* last_unit = nullptr;
-      queue++->drain_runs(static_cast<int>(units.size()), crew_.threads(), [&](int unit) {
-        attend(units[unit], last_unit, thread);
-        last_unit = &units[unit];
+    for (const Phase<Arithmetic>& phase : program_.phases()) {
+      const bool first_only = first_only_ && &phase == &program_.phases().back();
+      if (phase.attention) {
+        attend_all(*phase.attention, first_only, thread, *queue++);
+        crew_.wait();
+        clock.next();
+      }
+      const auto& tiles = first_only ? space_.layout.first_tiles() : space_.layout.all_tiles();
+      share_tiles(tiles, thread, *queue++, [&](int tile, const Team& team) {
+        const Place place = {tile, space_.layout.width(tile), team, space_.scratch[team.scratch()],
+                             space_.scratch[thread]};
+        for (const TileStep<Arithmetic>& step : phase.steps) {
+          if (step.waits) team.wait();
+          std::visit([&](const auto& work) { run(work, place); }, step.work);
+        }
       });
-      crew_.wait();
-      clock.next();
-      share_tiles(first_only ? space_.layout.first_tiles() : tiles, thread, *queue++,
-                  [&](int tile, const Team& team) {
-                    transform(weights_.layers[i], tile, team);
-                    if (!last) project_inputs(weights_.layers[i + 1], tile, team);
-                  });
       crew_.wait();
       clock.next();
     }
@@ -64,6 +58,15 @@ class Pass {
   }
 
  private:
+  /// Where a step works, and with whom.
+  struct Place {
+    int tile;
+    int width;
+    const Team& team;
+    const Scratch<Arithmetic>& scratch;  ///< of the team
+    const Scratch<Arithmetic>& own;      ///< of this thread
+  };
+
   /// Whole tiles go to whichever thread is free. The last ones, too few for all threads, are done
   /// by teams, each of which splits the rows of one tile.
   template <class Work>
@@ -79,102 +82,182 @@ class Pass {
     work(tiles[count - rest + team.index()], team);
   }
 
-  void embed(int tile, const Team& team) {
-    const int width = space_.layout.width(tile);
-    const Stream<Arithmetic>& target = weights_.projection ? space_.embedded : space_.stream;
-    if (team.leads()) {
-      float* const row = space_.scratch[team.scratch()].row.data();
-      for (int lane = 0; lane < width; ++lane) {
-        std::fill_n(row, weights_.embedding_size, 0.0f);
-        const int token = space_.layout.token(tile * largest_width + lane);
-        if (token >= 0) add_embeddings(token, row);
-        put_lane(row, weights_.embedding_size, width, lane, target.wide(tile));
-      }
-      normalize(weights_.embeddings.norm, weights_.embedding_size, target, tile);
-    }
-    team.wait();
-    if (!weights_.projection) return;
-    float* const projected = space_.stream.wide(tile);
-    weights_.projection->apply(
-        team, width, space_.embedded.input(tile),
-        {.partial = projected, .wide = projected, .narrow = space_.stream.narrow(tile)});
-    team.wait();
-    if constexpr (is_int8<Arithmetic>) {
-      if (team.leads()) space_.stream.quantize(weights_.kernels, tile, width);
-      team.wait();
+  Spot<State> find(int buffer, const Place& place) const {
+    if (program_.buffers()[buffer].of_phase) return place.scratch.tiles[buffer].at(0);
+    return space_.tiles[buffer].at(place.tile);
+  }
+
+  void run(const Gather& gather, const Place& place) const {
+    if (!place.team.leads()) return;
+    float* const target = find(gather.target, place).wide;
+    const int features = program_.features(gather.target);
+    float* const row = place.own.row.data();
+    for (int lane = 0; lane < place.width; ++lane) {
+      std::fill_n(row, features, 0.0f);
+      const int token = space_.layout.token(place.tile * largest_width + lane);
+      if (token >= 0)
+        for (const Lookup& lookup : gather.tables)
+          lookup.table->add_row(batch_.ids(lookup.ids)[token], row);
+      put_lane(row, features, place.width, lane, target);
     }
   }
 
-  /// LayerNorm of a tile of hidden states, in place, and whatever linears read of it.
-  void normalize(const Norm& norm, int features, const Stream<Arithmetic>& stream,
-                 int tile) const {
-    const int width = space_.layout.width(tile);
-    weights_.kernels.normalize({.sums = stream.wide(tile),
+  void run(const Normalize& norm, const Place& place) const {
+    if (!place.team.leads()) return;
+    const Spot<State> target = find(norm.target, place);
+    program_.kernels.normalize({.sums = find(norm.source, place).wide,
                                 .weight = norm.weight.data(),
                                 .bias = norm.bias.data(),
-                                .epsilon = weights_.epsilon,
-                                .features = features,
-                                .width = width,
-                                .wide = stream.wide(tile),
-                                .narrow = stream.narrow(tile)});
-    stream.quantize(weights_.kernels, tile, width);
+                                .epsilon = norm.epsilon,
+                                .features = program_.features(norm.source),
+                                .width = place.width,
+                                .wide = target.wide,
+                                .narrow = target.narrow});
   }
 
-  void add_embeddings(int token, float* row) const {
-    const Embeddings& tables = weights_.embeddings;
-    tables.word->add_row(batch_.tokens[token], row);
-    if (tables.position) tables.position->add_row(batch_.positions[token], row);
-    if (tables.type) tables.type->add_row(batch_.types[token], row);
+  void run(const Quantize& quantize, const Place& place) const {
+    if constexpr (is_int8<Arithmetic>) {
+      if (!place.team.leads()) return;
+      const Spot<State> source = find(quantize.source, place);
+      const int features = program_.features(quantize.source);
+      const CodeTiles& codes = place.scratch.codes;
+      if (source.wide != nullptr)
+        program_.kernels.own.quantize_floats(codes.task(0, source.wide, features, place.width));
+      else
+        quantize_state(codes, source.state, quantize.is_far, features, place.width);
+    }
   }
 
-  void project_inputs(const TiledLayer<Arithmetic>& layer, int tile, const Team& team) {
-    const int width = space_.layout.width(tile);
-    const std::size_t offset = tile_offset(tile);
-    const InputTile<Arithmetic> input = space_.stream.input(tile);
-    const auto project = [&](const BoundAffine<Arithmetic>& linear, State* target) {
-      bring_near(target, linear.share(team), width);
-      linear.apply(team, width, input, output_to(target, team));
-    };
-    project(layer.query, space_.queries.data() + offset);
-    project(layer.key, space_.keys.data() + offset);
-    project(layer.value, space_.values.data() + offset);
+  void quantize_state(const CodeTiles& codes, const State* state, bool is_far, int features,
+                      int width) const {
+    if (is_far) bring_near(state, {0, features}, width);
+    program_.kernels.own.quantize_state(codes.task(0, state, features, width));
+  }
+
+  void run(const Apply<Arithmetic>& apply, const Place& place) const {
+    const Spot<State> source = find(apply.source, place), target = find(apply.target, place);
+    const RowRange share = apply.affine.share(place.team);
+    if (apply.source_is_far)
+      bring_near(source.state, {0, program_.features(apply.source)}, place.width);
+    if (apply.target_is_far && target.wide != nullptr)
+      bring_near(target.wide, share, place.width);
+    else if (apply.target_is_far)
+      bring_near(target.state, share, place.width);
+    apply.affine.apply(place.team, place.width, input_of(source, place),
+                       epilogue_of(apply, target, place));
+  }
+
+  InputTile<Arithmetic> input_of(const Spot<State>& source, const Place& place) const {
+    if constexpr (is_int8<Arithmetic>)
+      return place.scratch.codes.input(0, source.state);
+    else
+      return {source.state};
+  }
+
+  /// Sums of a row that come in parts wait in the target, where it is in float32 and free.
+  Epilogue<State> epilogue_of(const Apply<Arithmetic>& apply, const Spot<State>& target,
+                              const Place& place) const {
+    Epilogue<State> epilogue = {.activation = apply.activation, .partial = place.own.partial.data()};
+    if (target.wide != nullptr) {
+      epilogue.wide = target.wide;
+      if (apply.adds)
+        epilogue.residual = target.wide;
+      else
+        epilogue.partial = target.wide;
+      if (apply.narrows) epilogue.narrow = target.narrow;
+    } else if constexpr (std::is_same_v<State, float>) {
+      epilogue.partial = epilogue.wide = target.state;
+    } else {
+      epilogue.narrow = target.state;
+    }
+    return epilogue;
+  }
+
+  void run(const Multiply& multiply, const Place& place) const {
+    program_.kernels.multiply({.rows = part(program_.features(multiply.target), place.team),
+                               .width = place.width,
+                               .source = find(multiply.source, place).state,
+                               .target = find(multiply.target, place).state});
+  }
+
+  void run(const Rotate& rotate, const Place& place) const {
+    program_.kernels.rotate({.heads = part(rotate.heads, place.team),
+                             .head_size = program_.features(rotate.target) / rotate.heads,
+                             .width = place.width,
+                             .angles = find(rotate.angles, place).wide,
+                             .target = find(rotate.target, place).state});
+  }
+
+  /// A member's part of so many rows.
+  static RowRange part(int rows, const Team& team) {
+    return {rows * team.member() / team.members(), rows * (team.member() + 1) / team.members()};
+  }
+
+  void attend_all(const Attend& attention, bool first_only, int thread, WorkQueue& queue) const {
+    const auto& units = first_only ? space_.layout.first_units() : space_.layout.units();
+    const AttentionUnit* last = nullptr;
+    queue.drain_runs(static_cast<int>(units.size()), crew_.threads(), [&](int unit) {
+      attend(attention, units[unit], last, thread);
+      last = &units[unit];
+    });
   }
 
   /// One unit of attention. `last` is what this thread did before, or null.
-  void attend(const AttentionUnit& unit, const AttentionUnit* last, int thread) {
+  void attend(const Attend& attention, const AttentionUnit& unit, const AttentionUnit* last,
+              int thread) const {
     const Layout::Sequence& sequence = space_.layout.sequences()[unit.sequence];
-    const int first_tile = sequence.first_lane / largest_width;
-    const RowRange rows = {unit.head * weights_.head_size, (unit.head + 1) * weights_.head_size};
+    const Tiles<State>&queries = space_.tiles[attention.queries],
+          &keys = space_.tiles[attention.keys], &values = space_.tiles[attention.values];
+    const int head_size = attention.head_size;
+    const RowRange rows = {unit.head * head_size, (unit.head + 1) * head_size};
     const int width = space_.layout.width(unit.tile);
-    State* const block = space_.queries.data() + tile_offset(unit.tile);
+    State* const block = queries.at(unit.tile).state;
     // The unit's own lanes only: next to them another thread may write its contexts.
     for (int row = rows.begin; row < rows.end; ++row) {
       const State* const first = block + static_cast<std::size_t>(row) * width + unit.lane;
       bring_near(first, first + unit.lanes);
     }
-    if (last == nullptr || last->sequence != unit.sequence || last->head != unit.head)
-      for (int tile = first_tile; tile * largest_width < sequence.end_lane(); ++tile)
-        for (const auto* tiles : {&space_.keys, &space_.values})
-          bring_near(tiles->data() + tile_offset(tile), rows, space_.layout.width(tile));
-    weights_.kernels.attention({.queries = block,
+    const int query = unit.tile * largest_width + unit.lane - sequence.first_lane;
+    const Tokens seen = tokens_seen(attention, query, unit.lanes, sequence.length);
+    const int first_lane = sequence.first_lane + seen.first;
+    const int first_tile = first_lane / largest_width;
+    if (attention.window > 0 || last == nullptr || last->sequence != unit.sequence ||
+        last->head != unit.head)
+      for (int tile = first_tile; tile * largest_width < first_lane + seen.count; ++tile)
+        for (const auto* tiles : {&keys, &values})
+          bring_near(tiles->at(tile).state, rows, space_.layout.width(tile));
+    const std::int32_t* const places = places_of(sequence);
+    program_.kernels.attention({.queries = block,
                                 .context = block,
                                 .width = width,
                                 .first_query = unit.lane,
                                 .query_lanes = unit.lanes,
-                                .query_token = unit.tile * largest_width + unit.lane -
-                                               sequence.first_lane,
-                                .keys = space_.keys.data() + tile_offset(first_tile),
-                                .values = space_.values.data() + tile_offset(first_tile),
-                                .tile_stride = tile_offset(1),
+                                .query_token = query - seen.first,
+                                .keys = keys.at(first_tile).state,
+                                .values = values.at(first_tile).state,
+                                .tile_stride = queries.stride(),
                                 .last_tile = space_.layout.tiles() - 1 - first_tile,
                                 .last_width = space_.layout.last_width(),
-                                .first_key = sequence.first_lane % largest_width,
-                                .key_count = sequence.length,
+                                .first_key = first_lane % largest_width,
+                                .key_count = seen.count,
                                 .first_feature = rows.begin,
-                                .head_size = weights_.head_size,
-                                .bias = weights_.bias_of(unit.head),
-                                .places = places_of(sequence),
+                                .head_size = head_size,
+                                .bias = attention.bias_of(unit.head),
+                                .places = places == nullptr ? nullptr : places + seen.first,
                                 .workspace = space_.scratch[thread].attention.data()});
+  }
+
+  struct Tokens {
+    int first;  ///< a multiple of 16
+    int count;
+  };
+
+  /// Of a sequence, what queries in so many lanes may attend to. Where tokens are missing between
+  /// others, these are only farther apart than they stand.
+  static Tokens tokens_seen(const Attend& attention, int query, int lanes, int length) {
+    if (attention.window == 0) return {0, length};
+    const int first = std::max(0, query - attention.window) / lane_multiple * lane_multiple;
+    return {first, std::min(length, query + lanes + attention.window) - first};
   }
 
   /// Of a sequence's tokens, unless they stand one after another.
@@ -183,59 +266,13 @@ class Pass {
     return batch_.places.data() + space_.layout.token(sequence.first_lane);
   }
 
-  /// The rest of a layer, from the context of its attention on: linear, feed-forward, and the
-  /// LayerNorm after each. Everything stays with one tile.
-  void transform(const TiledLayer<Arithmetic>& layer, int tile, const Team& team) {
-    const State* const context = space_.queries.data() + tile_offset(tile);
-    const int width = space_.layout.width(tile);
-    bring_near(context, {0, weights_.hidden}, width);
-    bring_near(space_.stream.wide(tile), layer.output.share(team), width);
-    add_and_normalize(layer.output, input_of(layer.output, context, weights_.hidden, width, team),
-                      layer.attention_norm, tile, team);
-
-    State* const intermediate = space_.scratch[team.scratch()].intermediate.data();
-    Epilogue<State> activated = output_to(intermediate, team);
-    activated.activation = weights_.activation;
-    layer.up.apply(team, width, space_.stream.input(tile), activated);
-    team.wait();
-    add_and_normalize(layer.down, input_of(layer.down, intermediate, layer.up.rows(), width, team),
-                      layer.output_norm, tile, team);
-  }
-
-  /// What a linear reads of states that other kernels have left.
-  InputTile<Arithmetic> input_of(const BoundAffine<Arithmetic>& linear, const State* state,
-                                 int features, int width, const Team& team) const {
-    if constexpr (is_int8<Arithmetic>) {
-      const CodeTiles& codes = space_.scratch[team.scratch()].codes;
-      if (!linear.is_exact()) {
-        if (team.leads())
-          weights_.kernels.own.quantize_state(codes.task(0, state, features, width));
-        team.wait();
-      }
-      return codes.input(0, state);
-    } else {
-      return {state};
-    }
-  }
-
-  void add_and_normalize(const BoundAffine<Arithmetic>& linear, const InputTile<Arithmetic>& input,
-                         const Norm& norm, int tile, const Team& team) {
-    const int width = space_.layout.width(tile);
-    float* const stream = space_.stream.wide(tile);
-    linear.apply(team, width, input,
-                 {.residual = stream,
-                  .partial = space_.scratch[team.scratch()].partial.data(),
-                  .wide = stream});
-    team.wait();
-    if (team.leads()) normalize(norm, weights_.hidden, space_.stream, tile);
-    team.wait();
-  }
-
   void write(int thread, WorkQueue& queue) {
+    const Tiles<State>& stream = space_.tiles[program_.output()];
+    const int hidden = program_.hidden();
     const auto write_token = [&](int lane, int row) {
       const int tile = lane / largest_width;
-      get_lane(space_.stream.wide(tile), weights_.hidden, space_.layout.width(tile),
-               lane % largest_width, &output_[static_cast<std::size_t>(row) * weights_.hidden]);
+      get_lane(stream.at(tile).wide, hidden, space_.layout.width(tile), lane % largest_width,
+               &output_[static_cast<std::size_t>(row) * hidden]);
     };
     if (first_only_) {
       if (thread != 0) return;
@@ -250,19 +287,7 @@ class Pass {
     });
   }
 
-  /// Where a linear writes what another kernel reads next.
-  Epilogue<State> output_to(State* target, const Team& team) const {
-    if constexpr (std::is_same_v<State, float>)
-      return {.partial = target, .wide = target};
-    else
-      return {.partial = space_.scratch[team.scratch()].partial.data(), .narrow = target};
-  }
-
-  std::size_t tile_offset(int tile) const {
-    return static_cast<std::size_t>(tile) * largest_width * weights_.hidden;
-  }
-
-  const EncoderWeights<Arithmetic>& weights_;
+  const BoundProgram<Arithmetic>& program_;
   Workspace<Arithmetic>& space_;
   Crew& crew_;
   const Batch& batch_;

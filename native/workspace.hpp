@@ -9,64 +9,54 @@
 #include <vector>
 
 #include "aligned_buffer.hpp"
+#include "bound_program.hpp"
 #include "code_tiles.hpp"
-#include "encoder_weights.hpp"
 #include "kernels.hpp"
 #include "layout.hpp"
 #include "thread_pool.hpp"
 
 namespace fineprune {
 
-/// Hidden states on their way through the layers, in float32, and what linears read of them: the same
-/// memory, a narrower copy, or codes.
-template <class Arithmetic>
-class Stream {
+/// What a step finds of a buffer in a tile, each [features][width].
+template <class State>
+struct Spot {
+  float* wide;    ///< of a stream; else null
+  State* state;   ///< what linears read; null where none does
+  State* narrow;  ///< the same, where it has to be written beside `wide`; else null
+};
+
+/// A buffer's room in tiles. Streams are kept in float32, and beside that, where linears read another
+/// type, in a narrower copy.
+template <class State>
+class Tiles {
  public:
-  using State = typename Arithmetic::State;
-
-  /// `narrow`: whether anything reads states of a narrower type.
-  void reserve(std::size_t tiles, std::size_t features, bool narrow) {
-    features_ = features;
-    const std::size_t size = tiles * largest_width * features;
-    wide_.reserve(size);
-    if (narrow && !is_float) narrow_.reserve(size);
-    if constexpr (is_int8<Arithmetic>) codes_.reserve(tiles, features);
+  void reserve(std::size_t tiles, const Buffer& buffer, bool narrow) {
+    stride_ = static_cast<std::size_t>(buffer.features) * largest_width;
+    if (buffer.is_stream) wide_.reserve(tiles * stride_);
+    if (!buffer.is_stream || (narrow && !is_float)) state_.reserve(tiles * stride_);
   }
-  std::size_t bytes() const { return wide_.bytes() + narrow_.bytes() + codes_.bytes(); }
+  std::size_t bytes() const { return wide_.bytes() + state_.bytes(); }
+  std::size_t stride() const { return stride_; }
 
-  float* wide(int tile) const { return wide_.data() + offset(tile); }
-
-  /// Null where nothing reads it, or where it is the same as the wide one.
-  State* narrow(int tile) const {
-    return narrow_.size() == 0 ? nullptr : narrow_.data() + offset(tile);
-  }
-
-  InputTile<Arithmetic> input(int tile) const {
-    const State* state;
-    if constexpr (is_float) state = wide(tile);
-    else state = narrow(tile);
-    if constexpr (is_int8<Arithmetic>) return codes_.input(tile, state);
-    else return {state};
-  }
-
-  /// Makes codes of a tile, where linears read these.
-  void quantize(const Kernels<Arithmetic>& kernels, int tile, int width) const {
-    if constexpr (is_int8<Arithmetic>)
-      kernels.own.quantize_floats(
-          codes_.task(tile, wide(tile), static_cast<int>(features_), width));
+  Spot<State> at(int tile) const {
+    float* const wide = place(wide_, tile);
+    State* const state = place(state_, tile);
+    if constexpr (is_float)
+      if (wide != nullptr) return {wide, wide, nullptr};
+    return {wide, state, state};
   }
 
  private:
   static constexpr bool is_float = std::is_same_v<State, float>;
 
-  std::size_t offset(int tile) const {
-    return static_cast<std::size_t>(tile) * largest_width * features_;
+  template <class Element>
+  Element* place(const AlignedBuffer<Element>& memory, int tile) const {
+    return memory.size() == 0 ? nullptr : memory.data() + static_cast<std::size_t>(tile) * stride_;
   }
 
-  std::size_t features_ = 0;
+  std::size_t stride_ = 0;
   AlignedBuffer<float> wide_;
-  AlignedBuffer<State> narrow_;
-  CodeTiles codes_;
+  AlignedBuffer<State> state_;
 };
 
 /// Brings memory near that another phase has left far away, by reading a word of each line. A sparse
@@ -93,14 +83,16 @@ void bring_near(const Element* tile, RowRange rows, int width) {
 /// What one thread, or one team of threads, needs while it works on a tile.
 template <class Arithmetic>
 struct Scratch {
-  AlignedBuffer<typename Arithmetic::State> intermediate;  ///< [intermediate][width]
-  CodeTiles codes;                      ///< of contexts, then of the intermediate
-  AlignedBuffer<float> partial;         ///< [most rows of a matrix][width]
+  std::vector<Tiles<typename Arithmetic::State>> tiles;  ///< one a buffer, of those of a phase
+  CodeTiles codes;                ///< of the buffer that was quantized last
+  AlignedBuffer<float> partial;   ///< [most rows of a matrix][width], of the thread itself
   AlignedBuffer<float> attention;
-  AlignedBuffer<float> row;             ///< one token's embedding
+  AlignedBuffer<float> row;       ///< one token's
 
   std::size_t bytes() const {
-    return intermediate.bytes() + codes.bytes() + partial.bytes() + attention.bytes() + row.bytes();
+    std::size_t sum = codes.bytes() + partial.bytes() + attention.bytes() + row.bytes();
+    for (const auto& one : tiles) sum += one.bytes();
+    return sum;
   }
 };
 
@@ -108,53 +100,52 @@ struct Scratch {
 template <class Arithmetic>
 struct Workspace {
   Layout layout;
-  Stream<Arithmetic> embedded;  ///< [tile][embedding_size][width], where there is a projection
-  Stream<Arithmetic> stream;    ///< [tile][hidden][width]
-  /// Likewise; queries turn into contexts in place.
-  AlignedBuffer<typename Arithmetic::State> queries, keys, values;
-  std::vector<Scratch<Arithmetic>> scratch;  ///< one a thread
-  std::vector<WorkQueue> queues;             ///< one a phase
+  std::vector<Tiles<typename Arithmetic::State>> tiles;  ///< one a buffer, of those that outlast a phase
+  std::vector<Scratch<Arithmetic>> scratch;              ///< one a thread
+  std::vector<WorkQueue> queues;                         ///< one for each attention, and one for all from there to the next
 
   /// Arranges a batch, and sees to it that there is room for it. What an earlier batch has left in
   /// lanes without a token is overwritten before it is read.
-  void prepare(const EncoderWeights<Arithmetic>& weights, const Batch& batch, int threads) {
-    layout.arrange(batch.lengths, weights.heads);
-    const auto tiles = static_cast<std::size_t>(layout.tiles());
-    const std::size_t lanes = tiles * largest_width;
-    if (weights.projection)
-      embedded.reserve(tiles, weights.embedding_size,
-                       !is_int8<Arithmetic> || weights.projection->is_exact());
-    stream.reserve(tiles, weights.hidden, !is_int8<Arithmetic> || weights.reads_state);
-    queries.reserve(lanes * weights.hidden);
-    keys.reserve(lanes * weights.hidden);
-    values.reserve(lanes * weights.hidden);
-    prepare_threads(weights, batch, static_cast<std::size_t>(threads));
-    const std::size_t phases = 2 * weights.layers.size() + 2;
-    if (queues.empty()) queues = std::vector<WorkQueue>(phases);
+  void prepare(const BoundProgram<Arithmetic>& program, const Batch& batch, int threads) {
+    layout.arrange(batch.lengths, program.heads());
+    reserve(program, tiles, static_cast<std::size_t>(layout.tiles()), false);
+    prepare_threads(program, batch, static_cast<std::size_t>(threads));
+    const std::size_t queue_count = 2 * program.phases().size();
+    if (queues.empty()) queues = std::vector<WorkQueue>(queue_count);
     for (WorkQueue& queue : queues) queue.reset();
   }
 
   std::size_t bytes() const {
-    std::size_t sum = embedded.bytes() + stream.bytes() + queries.bytes() + keys.bytes() +
-                      values.bytes() + layout.bytes();
+    std::size_t sum = layout.bytes();
+    for (const auto& one : tiles) sum += one.bytes();
     for (const Scratch<Arithmetic>& one : scratch) sum += one.bytes();
     return sum;
   }
 
  private:
-  void prepare_threads(const EncoderWeights<Arithmetic>& weights, const Batch& batch,
+  using AllTiles = std::vector<Tiles<typename Arithmetic::State>>;
+
+  static void reserve(const BoundProgram<Arithmetic>& program, AllTiles& tiles, std::size_t count,
+                      bool of_phase) {
+    const auto& buffers = program.buffers();
+    if (tiles.empty()) tiles = AllTiles(buffers.size());
+    for (std::size_t index = 0; index < buffers.size(); ++index)
+      if (buffers[index].of_phase == of_phase)
+        tiles[index].reserve(count, buffers[index], program.has_narrow(static_cast<int>(index)));
+  }
+
+  void prepare_threads(const BoundProgram<Arithmetic>& program, const Batch& batch,
                        std::size_t threads) {
     if (scratch.size() < threads) scratch.resize(threads);
     const int longest = *std::max_element(batch.lengths.begin(), batch.lengths.end());
+    const auto widest = static_cast<std::size_t>(program.widest_buffer());
     for (std::size_t thread = 0; thread < threads; ++thread) {
       Scratch<Arithmetic>& one = scratch[thread];
-      one.intermediate.reserve(static_cast<std::size_t>(largest_width) * weights.intermediate);
-      if constexpr (is_int8<Arithmetic>)
-        one.codes.reserve(1, std::max(weights.hidden, weights.intermediate));
-      one.partial.reserve(static_cast<std::size_t>(largest_width) *
-                          std::max(weights.hidden, weights.intermediate));
-      one.attention.reserve(attention_workspace(longest, weights.head_size));
-      one.row.reserve(weights.embedding_size);
+      reserve(program, one.tiles, 1, true);
+      if constexpr (is_int8<Arithmetic>) one.codes.reserve(1, widest);
+      one.partial.reserve(largest_width * widest);
+      one.attention.reserve(attention_workspace(longest, program.largest_head()));
+      one.row.reserve(widest);
     }
   }
 };

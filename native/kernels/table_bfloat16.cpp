@@ -1,5 +1,6 @@
 #include "attention_bfloat16.hpp"
 #include "dense_linear.hpp"
+#include "elementwise.hpp"
 #include "normalize.hpp"
 #include "product_bfloat16.hpp"
 #include "sparse_linear.hpp"
@@ -13,6 +14,8 @@ const Kernels<Bfloat16> bfloat16_kernels = {
     .dense_linear = dense_linear<Bfloat16Product>,
     .attention = attention,
     .normalize = normalize<bfloat16>,
+    .multiply = multiply<bfloat16>,
+    .rotate = rotate<bfloat16>,
 };
 
 }  // namespace fineprune::FINEPRUNE_ISA

@@ -1,6 +1,7 @@
 #include "attention_float.hpp"
 #include "dense_linear.hpp"
 #include "dense_token.hpp"
+#include "elementwise.hpp"
 #include "normalize.hpp"
 #include "product_float.hpp"
 #include "sparse_linear.hpp"
@@ -14,6 +15,8 @@ const Kernels<Float32> float_kernels = {
     .dense_linear = dense_linear<FloatProduct>,
     .attention = attention,
     .normalize = normalize<float>,
+    .multiply = multiply<float>,
+    .rotate = rotate<float>,
     .own = {.dense_token = dense_token},
 };
 

@@ -4,6 +4,7 @@
 #include "attention_float.hpp"
 #endif
 #include "dense_linear.hpp"
+#include "elementwise.hpp"
 #include "normalize.hpp"
 #include "product_int8.hpp"
 #include "quantize.hpp"
@@ -26,6 +27,8 @@ const Kernels<Int8<State>> FINEPRUNE_NAME = {
     .dense_linear = dense_linear<Int8Product<State, Weights::dense>>,
     .attention = attention,
     .normalize = normalize<State>,
+    .multiply = multiply<State>,
+    .rotate = rotate<State>,
     .own = {.quantize_floats = quantize<float>,
             .quantize_state = quantize<State>,
             .adds_pairs_in_16_bits = adds_pairs_in_16_bits},

@@ -62,10 +62,11 @@ struct ReferenceAffine {
 };
 
 struct ReferenceNorm {
-  Norm norm;
+  std::vector<float> weight, bias;
 
   ReferenceNorm(std::mt19937& random, int size)
-      : norm{random_floats(random, size, 0.5f, 1.5f), random_floats(random, size, -0.5f, 0.5f)} {}
+      : weight{random_floats(random, size, 0.5f, 1.5f)},
+        bias{random_floats(random, size, -0.5f, 0.5f)} {}
 
   Numbers operator()(Numbers x, double epsilon) const {
     double mean = 0.0, variance = 0.0;
@@ -73,8 +74,12 @@ struct ReferenceNorm {
     for (const double number : x) mean += number / size;
     for (const double number : x) variance += (number - mean) * (number - mean) / size;
     for (std::size_t i = 0; i < x.size(); ++i)
-      x[i] = (x[i] - mean) / std::sqrt(variance + epsilon) * norm.weight[i] + norm.bias[i];
+      x[i] = (x[i] - mean) / std::sqrt(variance + epsilon) * weight[i] + bias[i];
     return x;
+  }
+
+  NormalizeStep prepare(std::string buffer, float epsilon) const {
+    return {buffer, buffer, weight, bias, epsilon};
   }
 };
 
@@ -96,20 +101,17 @@ struct ReferenceLayer {
 
   /// `make` turns an affine part into weights for the kernels, `number` being its number.
   template <class Make>
-  Layer prepare(const Make& make) const {
-    int number = 0;
-    const auto next = [&](const ReferenceAffine& part) { return make(part, number++); };
-    Affine inputs[] = {next(query), next(key), next(value)};
-    Affine context = next(output);
-    Affine feed_forward[] = {next(up), next(down)};
-    return {std::move(inputs[0]),
-            std::move(inputs[1]),
-            std::move(inputs[2]),
-            std::move(context),
-            attention_norm.norm,
-            std::move(feed_forward[0]),
-            std::move(feed_forward[1]),
-            output_norm.norm};
+  void prepare(const Make& make, int heads, float epsilon, std::vector<Step>& steps) const {
+    steps.push_back(LinearStep{"hidden", "query", make(query, 0)});
+    steps.push_back(LinearStep{"hidden", "key", make(key, 1)});
+    steps.push_back(LinearStep{"hidden", "value", make(value, 2)});
+    steps.push_back(AttentionStep{"query", "key", "value", heads});
+    steps.push_back(LinearStep{"query", "hidden", make(output, 3), Activation::none, true});
+    steps.push_back(attention_norm.prepare("hidden", epsilon));
+    steps.push_back(LinearStep{"hidden", "intermediate", make(up, 4), Activation::gelu});
+    steps.push_back(
+        LinearStep{"intermediate", "hidden", make(down, number_of_down), Activation::none, true});
+    steps.push_back(output_norm.prepare("hidden", epsilon));
   }
   static constexpr int number_of_down = 5;
 };
@@ -164,12 +166,14 @@ struct Model {
       return std::make_shared<Embedding>(rows, embedding, std::span<const float>(values),
                                          std::span<const float>{}, nullptr);
     };
-    std::vector<Layer> prepared;
-    for (const ReferenceLayer& layer : layers) prepared.push_back(layer.prepare(make));
-    return make_encoder(kernels,
-                        {table(vocabulary, words), table(positions, places), nullptr, norm.norm,
-                         make(projection, 0)},
-                        std::move(prepared), {heads, epsilon, Activation::gelu, threads});
+    std::vector<Step> steps;
+    steps.push_back(GatherStep{"embedded",
+                               {{Ids::tokens, table(vocabulary, words)},
+                                {Ids::positions, table(positions, places)}}});
+    steps.push_back(norm.prepare("embedded", epsilon));
+    steps.push_back(LinearStep{"embedded", "hidden", make(projection, 0)});
+    for (const ReferenceLayer& layer : layers) layer.prepare(make, heads, epsilon, steps);
+    return make_encoder(kernels, {std::move(steps), "hidden"}, {threads});
   }
 
   Rows run(std::span<const std::int32_t> tokens) const {

@@ -180,6 +180,53 @@ void test_linears(std::mt19937& random, const Kernels<Arithmetic>& kernels, cons
       }
 }
 
+/// What is done number by number: some rows, or some heads, and no others.
+template <class Arithmetic>
+void test_elementwise(std::mt19937& random, const Kernels<Arithmetic>& kernels,
+                      const std::string& name) {
+  using State = typename Arithmetic::State;
+  constexpr int heads = 3, features = 18;
+  std::uniform_real_distribution<float> uniform(-2.0f, 2.0f);
+  for (const int width : {16, 32, 64})
+    for (const bool rotates : {false, true}) {
+      const std::size_t size = static_cast<std::size_t>(features) * width;
+      const int head_size = features / heads, half = head_size / 2;
+      HostileBuffer<State> source(size), target(size), before(size);
+      HostileBuffer<float> angles(static_cast<std::size_t>(head_size) * width);
+      for (std::size_t i = 0; i < size; ++i) {
+        put(uniform(random), source[i]);
+        put(uniform(random), target[i]);
+        before[i] = target[i];
+      }
+      for (std::size_t i = 0; i < static_cast<std::size_t>(head_size) * width; ++i)
+        angles[i] = uniform(random);
+      const RowRange range = rotates ? RowRange{1, 2} : RowRange{5, 17};
+      if (rotates)
+        kernels.rotate({range, head_size, width, angles.data(), target.data()});
+      else
+        kernels.multiply({range, width, source.data(), target.data()});
+      const int first = rotates ? head_size : range.begin;
+      const int end = rotates ? 2 * head_size : range.end;
+      for (int f = 0; f < features; ++f)
+        for (int lane = 0; lane < width; ++lane) {
+          const auto at = [&](int feature) {
+            return static_cast<std::size_t>(feature) * width + lane;
+          };
+          double expected = widen(before[at(f)]);
+          if (f >= first && f < end && !rotates) expected *= widen(source[at(f)]);
+          if (f >= first && f < end && rotates) {
+            const int pair = (f - first) % half;
+            const double other = widen(before[at(f < first + half ? f + half : f - half)]);
+            const double sine = angles[at(half + pair)];
+            expected = expected * angles[at(pair)] + (f < first + half ? -other : other) * sine;
+          }
+          expect_close(widen(target[at(f)]), expected, 2 * tolerance<State>,
+                       name + (rotates ? " rotates " : " multiplies ") + std::to_string(f));
+        }
+      expect(target.guards_hold(), name + " elementwise guards");
+    }
+}
+
 /// What attention adds to scores: nothing, or biases by distance, between tokens that stand one after
 /// another or with gaps between them.
 enum class Distances { none, whole, with_gaps };
@@ -465,6 +512,7 @@ void test_normalize(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
 template <class Arithmetic>
 void test_kernels(std::mt19937& random, const Kernels<Arithmetic>& kernels, const std::string& name) {
   test_linears(random, kernels, name);
+  test_elementwise(random, kernels, name);
   test_attentions(random, kernels, name);
   test_attention_of_no_numbers(kernels, name);
   test_activations_of_no_numbers(kernels, name);

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from fineprune import Engine, pack
 from tests.engine.zoo import ARCHITECTURES, VOCABULARY, Packed, build
 
-PREFIX = {name: f"{name}." for name in ("bert", "distilbert", "electra", "mpnet")}
+PREFIX = {name: f"{name}." for name in ("albert", "bert", "distilbert", "electra", "mpnet")}
 
 
 def with_old_names(name: str) -> str:

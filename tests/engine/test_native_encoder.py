@@ -5,7 +5,7 @@ instruction set, in native/tests.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fineprune.engine import _native
 
 HIDDEN, INTERMEDIATE, VOCABULARY, POSITIONS = 32, 64, 20, 40
+Step = dict[str, Any]
 RANDOM = np.random.default_rng(0)
 INSTRUCTION_SET = _native.instruction_sets()[0]
 
@@ -40,33 +41,84 @@ def norm() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return uniform(HIDDEN) + 1, uniform(HIDDEN)
 
 
-EMBEDDINGS: dict[str, Any] = {
-    "word": _native.Embedding(VOCABULARY, HIDDEN, uniform(VOCABULARY, HIDDEN), None),
-    "position": _native.Embedding(POSITIONS, HIDDEN, uniform(POSITIONS, HIDDEN), None),
-    "type": None,
-    "norm": norm(),
-    "projection": None,
-}
-LAYER: dict[str, Any] = {
-    **{name: affine(HIDDEN, HIDDEN) for name in ("query", "key", "value", "output")},
-    "attention_norm": norm(),
-    "up": affine(INTERMEDIATE, HIDDEN),
-    "down": affine(HIDDEN, INTERMEDIATE),
-    "output_norm": norm(),
-}
+def normalize(name: str, **changes: Any) -> Step:
+    weight, bias = norm()
+    return {
+        "operation": "normalize",
+        "source": name,
+        "target": name,
+        "weight": weight,
+        "bias": bias,
+        "epsilon": 1e-6,
+        **changes,
+    }
+
+
+def linear(source: str, target: str, rows: int, columns: int, **changes: Any) -> Step:
+    weight, bias = affine(rows, columns)
+    return {
+        "operation": "linear",
+        "source": source,
+        "target": target,
+        "weight": weight,
+        "bias": bias,
+        "activation": "none",
+        "adds": False,
+        **changes,
+    }
+
+
+def attention(**changes: Any) -> Step:
+    return {
+        "operation": "attention",
+        "queries": "query",
+        "keys": "key",
+        "values": "value",
+        "heads": 4,
+        "window": 0,
+        "bias": None,
+        **changes,
+    }
+
+
+def table(rows: int = VOCABULARY, columns: int = HIDDEN) -> _native.Embedding:
+    return _native.Embedding(rows, columns, uniform(rows, columns), None)
+
+
+def gather(**tables: Any) -> Step:
+    return {"operation": "gather", "target": "hidden", "tables": tables}
+
+
+TOKENS, PLACES = table(), table(POSITIONS)
+EMBEDDINGS: list[Step] = [gather(tokens=TOKENS, positions=PLACES), normalize("hidden")]
+LAYER: list[Step] = [
+    *(linear("hidden", name, HIDDEN, HIDDEN) for name in ("query", "key", "value")),
+    attention(),
+    linear("query", "hidden", HIDDEN, HIDDEN, adds=True),
+    normalize("hidden"),
+    linear("hidden", "intermediate", INTERMEDIATE, HIDDEN, activation="gelu"),
+    linear("intermediate", "hidden", HIDDEN, INTERMEDIATE, adds=True),
+    normalize("hidden"),
+]
+QUERY, ATTENTION, OUTPUT, DOWN = 0, 3, 4, 7
 OPTIONS: dict[str, Any] = {
-    "heads": 4,
-    "epsilon": 1e-6,
-    "activation": "gelu",
-    "bias": None,
+    "output": "hidden",
     "precision": "float32",
     "instruction_set": INSTRUCTION_SET,
     "threads": 2,
 }
 
 
-def make_encoder(**options: Any) -> _native.Encoder:
-    return _native.Encoder(EMBEDDINGS, [LAYER, LAYER], **{**OPTIONS, **options})
+def make_encoder(
+    embeddings: Sequence[Step] = EMBEDDINGS, layer: Sequence[Step] = LAYER, **options: Any
+) -> _native.Encoder:
+    """An encoder of two layers that are the same."""
+    return _native.Encoder([*embeddings, *layer, *layer], **{**OPTIONS, **options})
+
+
+def changed(number: int, **changes: Any) -> list[Step]:
+    """The layer, with one step that is something else."""
+    return [{**step, **changes} if index == number else step for index, step in enumerate(LAYER)]
 
 
 def ids(*numbers: int) -> NDArray[np.int32]:
@@ -141,10 +193,10 @@ def test_small_embeddings_mean_what_their_numbers_mean(
     small = _native.Embedding(3, HIDDEN, values, scales)
     large = _native.Embedding(3, HIDDEN, numbers, None)
     states = [
-        _native.Encoder({**EMBEDDINGS, "word": table}, [LAYER], **OPTIONS).run(
+        make_encoder([gather(tokens=one, positions=PLACES), EMBEDDINGS[1]]).run(
             ids(2, 0, 1), ids(0, 1, 2), ids(0, 0, 0), ids(3)
         )
-        for table in (small, large)
+        for one in (small, large)
     ]
     np.testing.assert_allclose(states[0], states[1], atol=1e-6)
 
@@ -156,10 +208,8 @@ def test_float16_may_come_as_bits() -> None:
         for values in (special, special.view(np.uint16), special.astype(np.float32))
     ]
     states = [
-        _native.Encoder({**EMBEDDINGS, "word": table, "position": None}, [LAYER], **OPTIONS).run(
-            ids(0), ids(0), ids(0), ids(1)
-        )
-        for table in tables
+        make_encoder([gather(tokens=one), EMBEDDINGS[1]]).run(ids(0), ids(0), ids(0), ids(1))
+        for one in tables
     ]
     np.testing.assert_array_equal(states[0], states[1])
     np.testing.assert_array_equal(states[0], states[2])
@@ -191,10 +241,9 @@ def test_refuses_batches_that_do_not_fit(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"heads": 5}, "hidden size, 32, is not a multiple of 5 heads"),
-        ({"heads": 0}, "not a multiple of 0 heads"),
         ({"threads": 0}, "at least one thread, got 0"),
-        ({"activation": "swish"}, 'activation must be .*, got "swish"'),
+        ({"output": "nowhere"}, 'nothing is written to the output "nowhere"'),
+        ({"output": "query"}, 'the output "query" must be normalized, or gathered'),
         ({"precision": "int4"}, 'got "int4"'),
         ({"instruction_set": ""}, "is not among those that this CPU runs"),
     ],
@@ -205,43 +254,92 @@ def test_refuses_options_that_it_does_not_have(wrong: dict[str, Any], message: s
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("number", "wrong", "message"),
     [
-        ({"up": affine(INTERMEDIATE, HIDDEN + 1)}, r"up must be of shape \(64, 32\)"),
-        ({"down": affine(HIDDEN, HIDDEN)}, r"down must be of shape \(32, 64\), got \(32, 32\)"),
-        ({"query": (LAYER["query"][0], uniform(3))}, "query needs 32 biases, got 3"),
-        ({"query": LAYER["query"][0]}, '"query" must be a tuple of two'),
-        ({"query": (None, uniform(HIDDEN))}, '"query" must hold a Matrix'),
-        ({"output_norm": (uniform(HIDDEN), uniform(3))}, "output_norm needs 32 weights"),
-        ({"output_norm": (uniform(HIDDEN), None)}, "output_norm must be an array"),
+        (DOWN, {"weight": affine(HIDDEN, 8)[0]}, '"intermediate" is of size 64, expected 8'),
+        (DOWN, {"weight": affine(8, INTERMEDIATE)[0]}, '"hidden" is of size 32, expected 8'),
+        (DOWN, {"source": "query"}, '"query" is of size 32, expected 64'),
+        (DOWN, {"source": "other"}, '"other" is read before anything is written to it'),
+        (DOWN, {"target": "other"}, '"other" is read before anything is written to it'),
+        (OUTPUT, {"target": "query"}, '"query" cannot be computed in its own place'),
+        (QUERY, {"bias": uniform(3)}, "hidden to query needs 32 biases, got 3"),
+        (QUERY, {"bias": None}, "bias must be an array"),
+        (QUERY, {"weight": None}, '"weight" must hold a Matrix'),
+        (QUERY, {"weight": TOKENS}, '"weight" must hold a Matrix'),
+        (QUERY, {"activation": "swish"}, 'activation must be .*, got "swish"'),
+        (QUERY, {"adds": "no"}, '"adds" must be a bool'),
+        (QUERY, {"operation": "guess"}, 'there is no operation "guess"'),
+        (QUERY, {"operation": 3}, '"operation" must be a string'),
+        (5, {"bias": uniform(3)}, 'the norm of "hidden" needs 32 weights and biases, got 32 and 3'),
+        (5, {"weight": None}, "weight must be an array"),
+        (5, {"epsilon": float("nan")}, "the epsilon of a norm must be a small number"),
+        (5, {"source": "value"}, '"value" must be kept in float32'),
+        (ATTENTION, {"heads": 5}, '"query" of size 32 cannot have 5 heads'),
+        (ATTENTION, {"heads": 0}, '"query" of size 32 cannot have 0 heads'),
+        (ATTENTION, {"heads": "4"}, '"heads" must be an integer'),
+        (ATTENTION, {"keys": "hidden"}, '"hidden" must be what a linear has written'),
+        (ATTENTION, {"keys": "query"}, "queries need a buffer of their own"),
+        (ATTENTION, {"keys": "gone"}, '"gone" is read before anything is written to it'),
+        (ATTENTION, {"window": -1}, "a window must be 0 or more tokens, got -1"),
+        (ATTENTION, {"window": 1 << 30}, "a window must be 0 or more tokens"),
+        (
+            ATTENTION,
+            {"bias": uniform(3, 5)},
+            r"bias must be of shape \(4, distances\), got \(3, 5\)",
+        ),
+        (ATTENTION, {"bias": uniform(4, 4)}, "of as many distances before a key as behind it"),
+        (ATTENTION, {"bias": uniform(20)}, "bias must have 2 axes, got 1"),
+        (ATTENTION, {"bias": uniform(4, 5), "window": 3}, "a window or biases, not both"),
     ],
 )
-def test_refuses_layers_that_do_not_fit(wrong: dict[str, Any], message: str) -> None:
+def test_refuses_steps_that_do_not_fit(number: int, wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _native.Encoder(EMBEDDINGS, [{**LAYER, **wrong}], **OPTIONS)
-
-
-def test_refuses_layers_with_parts_missing() -> None:
-    layer = {name: part for name, part in LAYER.items() if name != "down"}
-    with pytest.raises(ValueError, match='expected an entry "down"'):
-        _native.Encoder(EMBEDDINGS, [layer], **OPTIONS)
-    with pytest.raises(ValueError, match="at least one layer"):
-        _native.Encoder(EMBEDDINGS, [], **OPTIONS)
+        make_encoder(layer=changed(number, **wrong))
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("step", "message"),
     [
-        ({"word": None}, "an encoder needs word embeddings"),
-        ({"word": uniform(3, HIDDEN)}, '"word" must hold an Embedding'),
-        ({"word": _native.Embedding(3, 8, uniform(3, 8), None)}, "must have 8 columns"),
-        ({"projection": affine(HIDDEN, 8)}, r"projection must be of shape \(32, 32\)"),
-        ({"norm": (uniform(8), uniform(8))}, "norm needs 32 weights and biases, got 8 and 8"),
+        ({"operation": "multiply", "source": "key", "target": "gone"}, '"gone" is read before'),
+        ({"operation": "multiply", "source": "hidden", "target": "key"}, '"hidden" must be what'),
+        ({"operation": "rotate", "target": "key", "angles": "gone", "heads": 4}, '"gone" is read'),
+        ({"operation": "rotate", "target": "key", "angles": "hidden", "heads": 4}, "expected 8"),
+        ({"operation": "rotate", "target": "key", "angles": "value", "heads": 1}, "in float32"),
+        ({"operation": "rotate", "target": "key", "angles": "hidden", "heads": 32}, "no halves"),
+        ({"operation": "rotate", "target": "hidden", "angles": "hidden", "heads": 1}, "written"),
+        (attention(heads=2), "attention of 2 heads after one of 4"),
+        (gather(), '"hidden" is gathered from no table'),
+        (gather(tokens=table(columns=8)), '"hidden" is of size 32, expected 8'),
+        (gather(words=TOKENS), 'by "tokens", "positions" or "types", got "words"'),
+        (gather(tokens=None), '"tables" must hold an Embedding'),
+        (gather(tokens=TOKENS, types=table(columns=8)), "must have 32 columns, got 8"),
+        ({"operation": "normalize", "source": "hidden"}, 'expected an entry "target"'),
     ],
 )
-def test_refuses_embeddings_that_do_not_fit(wrong: dict[str, Any], message: str) -> None:
+def test_refuses_further_steps_that_do_not_fit(step: Step, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _native.Encoder({**EMBEDDINGS, **wrong}, [LAYER], **OPTIONS)
+        make_encoder(layer=[*LAYER, step])
+
+
+def test_refuses_programs_without_attention() -> None:
+    with pytest.raises(ValueError, match="an encoder needs attention"):
+        make_encoder(layer=[])
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (ids(0), "expected 3 places, got 1"),
+        (ids(1, 1, 0), "places of a sequence must be at least 0, and ascend"),
+        (ids(-1, 1, 0), "places of a sequence must be at least 0, and ascend"),
+        (ids(0, 1, -1), "places of a sequence must be at least 0, and ascend"),
+    ],
+)
+def test_refuses_places_that_do_not_ascend(places: NDArray[np.int32], message: str) -> None:
+    batch = ids(1, 2, 3), ids(0, 1, 0), ids(0, 0, 0), ids(2, 1)
+    make_encoder().run(*batch, ids(0, 5, 2))
+    with pytest.raises(ValueError, match=message):
+        make_encoder().run(*batch, places)
 
 
 def test_refuses_tables_of_another_size() -> None:

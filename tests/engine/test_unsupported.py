@@ -46,12 +46,12 @@ def assert_one_line(file: Path, kind: type[FinepruneError], said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["albert", "deberta-v2", "modernbert", "vit"])
+@pytest.mark.parametrize("name", ["deberta-v2", "modernbert", "vit"])
 def test_other_architectures(name: str, tmp_path: Path) -> None:
     [architecture] = [one for one in ARCHITECTURES if one.name == name]
     architecture.build().save_pretrained(tmp_path / "model")
     pack(tmp_path / "model", tmp_path / "packed")
-    said = f"does not run models of type '{name}', only 'bert', .*fineprune.load\\(FILE\\) gives"
+    said = f"does not run models of type '{name}', only 'albert', .*fineprune.load\\(FILE\\) gives"
     assert_one_line(tmp_path / "packed", UnsupportedModelError, said)
 
 

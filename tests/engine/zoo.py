@@ -27,7 +27,11 @@ _SIZES: dict[str, Any] = {
     "pad_token_id": 1,
 }
 _CONFIGS: dict[str, Any] = {
+    "albert": lambda **sizes: transformers.AlbertConfig(
+        **{"embedding_size": 16, "num_hidden_groups": 1, **sizes}
+    ),
     "bert": transformers.BertConfig,
+    "camembert": transformers.CamembertConfig,
     "electra": lambda **sizes: transformers.ElectraConfig(embedding_size=16, **sizes),
     "mpnet": transformers.MPNetConfig,
     "roberta": transformers.RobertaConfig,
@@ -78,7 +82,7 @@ def initial(architecture: str, head: str, **changes: Any) -> Any:
     torch.manual_seed(0)
     labels = {} if "id2label" in changes else {"num_labels": 2 if head == "question" else 3}
     sizes = {**_SIZES, **labels, **changes}
-    if "roberta" in architecture or architecture == "mpnet":
+    if architecture in ("camembert", "mpnet", "roberta", "xlm-roberta"):
         sizes["max_position_embeddings"] += 2  # the first token has position pad + 1
     return CLASSES[head].from_config(_CONFIGS[architecture](**sizes)).eval()
 

@@ -125,37 +125,42 @@ class Embedding:
 
 @final
 class Encoder:
-    """A transformer encoder with LayerNorm after each residual connection, as BERT has it.
+    """A transformer encoder: a program over named buffers of features of every token.
+
+    Steps are dictionaries, with `operation` and
+
+    - `gather`: `target`, `tables` (an `Embedding` each for `tokens`, `positions` and `types`, or
+      some of these): the sum of a row of each;
+    - `normalize`: `source`, `target`, `weight`, `bias`, `epsilon`: LayerNorm, in place or not;
+    - `linear`: `source`, `target`, `weight` (a `Matrix`), `bias`, `activation` ("none", "gelu",
+      "gelu_tanh" or "relu"), `adds`, whether to what is in the target already;
+    - `multiply`: `source`, `target`, which is multiplied with it, number by number;
+    - `rotate`: `target`, `angles`, `heads`: pairs of features of a head, the first half with the
+      second, are turned by angles of which the buffer holds cosines, then sines;
+    - `attention`: `queries`, which contexts take the place of, `keys`, `values`, `heads`, `window`
+      (tokens that stand farther apart do not see each other; 0: all do) and `bias`, float32 of
+      shape (heads, 2 * reach + 1), or None: what is added to scores of queries that stand `-reach`
+      to `reach` tokens behind a key, farther ones as those.
+
+    Weights, biases and norms are float32 of shape (features,).
 
     Args:
-        embeddings: `word`, `position` and `type` (an `Embedding`, or None for the last two),
-            `norm` (weight, bias) and `projection` ((Matrix, bias) to the hidden size, or None).
-        layers: each with `query`, `key`, `value`, `output`, `up` and `down`, all (Matrix, bias),
-            and `attention_norm` and `output_norm`, (weight, bias). Biases and norms are float32.
-        heads: attention heads; the hidden size is a multiple of it.
-        epsilon: of every LayerNorm.
-        activation: "gelu", "gelu_tanh" or "relu".
-        bias: of attention, added to scores by distance: float32 of shape (heads, 2 * reach + 1), of
-            queries that stand `-reach` to `reach` tokens behind a key, farther ones as those; None
-            for none.
-        precision: that the matrices were prepared for, "float32" or "bf16".
+        steps: in order.
+        output: the buffer that holds hidden states at the end.
+        precision: that the matrices were prepared for.
         instruction_set: one of `instruction_sets()`.
         threads: that one call runs on at most, the caller's included.
 
     Raises:
-        ValueError: something is missing, or shapes do not fit together.
+        ValueError: something is missing, is read before it is written, or does not fit.
         fineprune.engine.errors.ThreadsError: the system does not start so many threads.
     """
 
     def __init__(
         self,
-        embeddings: Mapping[str, Any],
-        layers: Sequence[Mapping[str, Any]],
+        steps: Sequence[Mapping[str, Any]],
         *,
-        heads: int,
-        epsilon: float,
-        activation: str,
-        bias: NDArray[np.float32] | None,
+        output: str,
         precision: str,
         instruction_set: str,
         threads: int,
@@ -211,6 +216,6 @@ class Encoder:
         The arguments, and what is raised, are those of `run`.
 
         Returns:
-            Seconds of what comes before the first attention, and for each layer of its attention
-            and of all from there to the next one.
+            Seconds of what comes before the first attention, and for each attention, of itself and
+            of all from there to the next one.
         """

@@ -52,6 +52,19 @@ class Config:
         """
         return self._typed(key, self.values.get(key, default), default)
 
+    def flag(self, key: str) -> bool:
+        """Whether something is so; not, where the config does not say.
+
+        Raises:
+            UnsupportedModelError: it is neither true nor false.
+        """
+        value = self.values.get(key, False)
+        if isinstance(value, bool):
+            return value
+        raise UnsupportedModelError(
+            f"{key} in the model's config is {quoted(value)}; expected true or false"
+        )
+
     def count(self, key: str) -> int:
         """A whole number without which nothing can be computed.
 
@@ -89,9 +102,17 @@ class Config:
             f"{key} in the model's config is {quoted(value)}; expected a value like {example!r}"
         )
 
-    def activation(self, key: str) -> str:
-        """The feed-forward activation, by the name that the native part knows."""
-        name = self.setting(key, "gelu")
+    def activation(self, key: str, usual: str = "gelu") -> str:
+        """The feed-forward activation, by the name that the native part knows.
+
+        Args:
+            key: of its name.
+            usual: what transformers takes where the config has no such key.
+
+        Raises:
+            UnsupportedModelError: the engine does not know it.
+        """
+        name = self.setting(key, usual)
         if name not in ACTIVATIONS:
             raise UnsupportedModelError(
                 f"{key} in the model's config is {quoted(name)}; "

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fineprune.engine.native import ArithmeticName
 from fineprune.packing import DenseTensor, SparseTensor, Tensor
-from fineprune.packing.tensors import matrix_shape
+from fineprune.packing.tensors import Scales, matrix_shape
 
 if TYPE_CHECKING:
     from fineprune.engine._native import Matrix
@@ -53,6 +53,17 @@ class Arithmetic:
             precision=self.precision,
             instruction_set=self.instruction_set,
         )
+
+
+def some_rows(tensor: Tensor, first: int, end: int) -> Tensor:
+    """Rows of a matrix, from one to another."""
+    shape = (end - first, matrix_shape(tensor.shape)[1])
+    scales = tensor.scales and Scales(tensor.scales.step, tensor.scales.exponents[first:end])
+    if isinstance(tensor, DenseTensor):
+        return DenseTensor(shape, tensor.values[first:end], scales)
+    kept = slice(int(tensor.row_pointers[first]), int(tensor.row_pointers[end]))
+    pointers = tensor.row_pointers[first : end + 1] - tensor.row_pointers[first]
+    return SparseTensor(shape, pointers, tensor.columns[kept], tensor.values[kept], scales)
 
 
 def as_dense(tensor: Tensor) -> DenseTensor:

@@ -9,14 +9,15 @@ from numpy.typing import ArrayLike
 
 from fineprune.engine.architectures import Architecture
 from fineprune.engine.config import Config
-from fineprune.engine.encoder import build_encoder, hidden_size, linear_tensors
+from fineprune.engine.encoder import build_encoder
 from fineprune.engine.heads import Head, HeadSource
 from fineprune.engine.heads.head import Floats
 from fineprune.engine.inputs import InputRules, Sequences, room
 from fineprune.engine.matrices import Arithmetic
 from fineprune.engine.names import with_names_of_today
 from fineprune.engine.native import Precision
-from fineprune.engine.precision import ModelPlan
+from fineprune.engine.precision import LinearTensor, ModelPlan
+from fineprune.engine.program import Program, bind
 from fineprune.engine.support import architecture_of, class_to_run
 from fineprune.engine.weights import Weights
 from fineprune.packing import PackedModel
@@ -131,33 +132,34 @@ def build_model(
     name = class_to_run(config, packed.tensors, packed.attachments)
     every = Weights(with_names_of_today(packed.tensors, architecture, name))
     weights = every.below("" if name == architecture.base else architecture.prefix)
-    plan = ModelPlan(precision, instruction_set, linear_tensors(architecture, weights))
+    program = bind(architecture, config, weights)
+    linears = [LinearTensor(one.name, one.weight, one.norm) for one in program.linears]
+    plan = ModelPlan(precision, instruction_set, linears)
     # Heads are small: always dense, and in float32.
     of_head = Arithmetic("float32", instruction_set)
     source = HeadSource(
         weights=every,
-        hidden=hidden_size(architecture, weights),
+        hidden=program.hidden,
         matrix=lambda name, tensor: of_head.dense(tensor),
         attachments=packed.attachments,
     )
     return Model(
         head=architecture.heads[name](source),
-        encoder=build_encoder(architecture, config, weights, plan.make, plan.arithmetic, threads),
-        rules=_rules(architecture, config, weights),
+        encoder=build_encoder(program, plan.make, plan.arithmetic, threads),
+        rules=_rules(architecture, config, program),
         plan=plan,
         most_tokens=most_tokens,
     )
 
 
-def _rules(architecture: Architecture, config: Config, weights: Weights) -> InputRules:
-    names = architecture.embeddings
-    positions, _ = weights.shape(f"{names.position}.weight")
+def _rules(architecture: Architecture, config: Config, program: Program) -> InputRules:
+    vocabulary, positions = program.rows("tokens"), program.rows("positions")
     return InputRules(
-        vocabulary=weights.shape(f"{names.word}.weight")[0],
-        types=1 if names.type is None else weights.shape(f"{names.type}.weight")[0],
+        vocabulary=vocabulary,
+        types=program.rows("types") or 1,
         positions=positions,
         number=architecture.positions(config, positions),
-        distances=architecture.bias is not None,
+        distances=program.knows_distances,
     )
 
 

@@ -61,6 +61,10 @@ class Weights:
         """
         return np.ascontiguousarray(self._checked(name, (size,)).to_array(), np.float32)
 
+    def bias(self, name: str, size: int, exists: bool = True) -> Vector:
+        """Bias of a module; zeros where it has none."""
+        return self.vector(f"{name}.bias", size) if exists else np.zeros(size, np.float32)
+
     def linear(
         self, name: str, rows: int, columns: int, make: MatrixMaker
     ) -> tuple["Matrix", Vector]:
@@ -68,10 +72,6 @@ class Weights:
         matrix = self.matrix(f"{name}.weight", rows, columns)
         bias = self.vector(f"{name}.bias", rows)
         return make(f"{self.prefix}{name}.weight", matrix), bias
-
-    def norm(self, name: str, size: int) -> tuple[Vector, Vector]:
-        """Weight and bias of a LayerNorm."""
-        return self.vector(f"{name}.weight", size), self.vector(f"{name}.bias", size)
 
     def _checked(self, name: str, shape: tuple[int, ...]) -> Tensor:
         tensor = self._tensor(name)

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 
+from fineprune.engine.architectures.albert import ALBERT
 from fineprune.engine.architectures.architecture import Architecture
 from fineprune.engine.architectures.bert import BERT
 from fineprune.engine.architectures.distilbert import DISTILBERT
 from fineprune.engine.architectures.electra import ELECTRA
 from fineprune.engine.architectures.mpnet import MPNET
-from fineprune.engine.architectures.roberta import ROBERTA, XLM_ROBERTA
+from fineprune.engine.architectures.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
 __all__ = ["ARCHITECTURES", "Architecture"]
 
 ARCHITECTURES: Mapping[str, Architecture] = {
+    "albert": ALBERT,
     "bert": BERT,
+    "camembert": CAMEMBERT,
     "distilbert": DISTILBERT,
     "electra": ELECTRA,
     "mpnet": MPNET,

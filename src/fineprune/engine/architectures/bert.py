@@ -2,6 +2,7 @@
 
 from fineprune.engine.architectures.architecture import Architecture
 from fineprune.engine.architectures.positions import from_zero
+from fineprune.engine.architectures.post_norm import embeddings, numbered
 from fineprune.engine.heads import (
     Step,
     question_answering,
@@ -22,4 +23,6 @@ BERT = Architecture(
         "BertForQuestionAnswering": question_answering,
     },
     positions=from_zero,
+    embeddings=embeddings("tokens", "positions", "types"),
+    layers=numbered("encoder.layer"),
 )

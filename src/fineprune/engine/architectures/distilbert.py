@@ -1,12 +1,9 @@
 """DistilBERT (Sanh et al. 2019): no token types, and names of its own."""
 
-from fineprune.engine.architectures.architecture import (
-    Architecture,
-    ConfigKeys,
-    EmbeddingNames,
-    LayerNames,
-)
+from fineprune.engine.architectures.architecture import Architecture
+from fineprune.engine.architectures.operations import Attention
 from fineprune.engine.architectures.positions import from_zero
+from fineprune.engine.architectures.post_norm import LayerNames, embeddings, numbered
 from fineprune.engine.heads import (
     Step,
     question_answering,
@@ -27,18 +24,23 @@ DISTILBERT = Architecture(
         "DistilBertForQuestionAnswering": question_answering,
     },
     positions=from_zero,
-    embeddings=EmbeddingNames(type=None),
-    layers="transformer.layer",
-    layer=LayerNames(
-        query="attention.q_lin",
-        key="attention.k_lin",
-        value="attention.v_lin",
-        output="attention.out_lin",
-        attention_norm="sa_layer_norm",
-        up="ffn.lin1",
-        down="ffn.lin2",
-        output_norm="output_layer_norm",
-    ),
     # Its LayerNorms take 1e-12, whatever the config says.
-    config=ConfigKeys(heads="n_heads", activation="activation", epsilon=None),
+    embeddings=embeddings("tokens", "positions", epsilon=None),
+    layers=numbered(
+        "transformer.layer",
+        LayerNames(
+            query="attention.q_lin",
+            key="attention.k_lin",
+            value="attention.v_lin",
+            output="attention.out_lin",
+            attention_norm="sa_layer_norm",
+            up="ffn.lin1",
+            down="ffn.lin2",
+            output_norm="output_layer_norm",
+            activation="activation",
+            epsilon=None,
+        ),
+        Attention(heads="n_heads"),
+    ),
+    roots=("embeddings.", "transformer."),
 )

@@ -3,8 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.engine.architectures.architecture import Architecture, EmbeddingNames, LayerNames
+from fineprune.engine.architectures.architecture import Architecture
+from fineprune.engine.architectures.operations import Attention
 from fineprune.engine.architectures.positions import after
+from fineprune.engine.architectures.post_norm import LayerNames, embeddings, numbered
 from fineprune.engine.errors import WeightsError
 from fineprune.engine.heads import (
     Step,
@@ -64,13 +66,16 @@ MPNET = Architecture(
         "MPNetForQuestionAnswering": question_answering,
     },
     positions=after(_PADDING),
-    embeddings=EmbeddingNames(type=None),
-    layer=LayerNames(
-        query="attention.attn.q",
-        key="attention.attn.k",
-        value="attention.attn.v",
-        output="attention.attn.o",
-        attention_norm="attention.LayerNorm",
+    embeddings=embeddings("tokens", "positions"),
+    layers=numbered(
+        "encoder.layer",
+        LayerNames(
+            query="attention.attn.q",
+            key="attention.attn.k",
+            value="attention.attn.v",
+            output="attention.attn.o",
+            attention_norm="attention.LayerNorm",
+        ),
+        Attention(bias=_bias),
     ),
-    bias=_bias,
 )

@@ -1,7 +1,11 @@
-"""RoBERTa (Liu et al. 2019), and XLM-RoBERTa (Conneau et al. 2019), which differs in its name."""
+"""RoBERTa (Liu et al. 2019), and models that differ from it in their names.
+
+XLM-RoBERTa (Conneau et al. 2019) and CamemBERT (Martin et al. 2019).
+"""
 
 from fineprune.engine.architectures.architecture import Architecture
 from fineprune.engine.architectures.positions import after_padding
+from fineprune.engine.architectures.post_norm import embeddings, numbered
 from fineprune.engine.heads import (
     Step,
     question_answering,
@@ -24,8 +28,11 @@ def _architecture(name: str) -> Architecture:
             f"{name}ForQuestionAnswering": question_answering,
         },
         positions=after_padding,
+        embeddings=embeddings("tokens", "positions", "types"),
+        layers=numbered("encoder.layer"),
     )
 
 
 ROBERTA = _architecture("Roberta")
+CAMEMBERT = _architecture("Camembert")
 XLM_ROBERTA = _architecture("XLMRoberta")

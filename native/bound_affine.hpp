@@ -1,12 +1,12 @@
 #pragma once
-// A layer whose parts are known to fit together.
+// A linear whose parts are known to fit together.
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "encoder.hpp"
 #include "matrix.hpp"
+#include "program.hpp"
 #include "require.hpp"
 #include "thread_pool.hpp"
 
@@ -16,20 +16,20 @@ namespace fineprune {
 template <class Arithmetic>
 class BoundAffine {
  public:
-  BoundAffine(Affine affine, const char* name, int rows, int columns)
+  BoundAffine(Affine affine, const std::string& name, int rows, int columns)
       : matrix_(std::move(affine.weight)),
         weight_(dynamic_cast<const Linear<Arithmetic>*>(matrix_.get())),
         bias_(std::move(affine.bias)) {
     if constexpr (is_int8<Arithmetic>)
       exact_ = dynamic_cast<const Linear<typename Arithmetic::Exact>*>(matrix_.get());
     require(weight_ != nullptr || is_exact(),
-            std::string(name) + " was prepared for another precision");
+            name + " was prepared for another precision");
     require(matrix_->rows() == rows && matrix_->columns() == columns,
-            std::string(name) + " must be of shape (" + std::to_string(rows) + ", " +
+            name + " must be of shape (" + std::to_string(rows) + ", " +
                 std::to_string(columns) + "), got (" + std::to_string(matrix_->rows()) + ", " +
                 std::to_string(matrix_->columns()) + ")");
     require(bias_.size() == static_cast<std::size_t>(rows),
-            std::string(name) + " needs " + std::to_string(rows) + " biases, got " +
+            name + " needs " + std::to_string(rows) + " biases, got " +
                 std::to_string(bias_.size()));
   }
 
@@ -68,45 +68,6 @@ class BoundAffine {
   const Linear<Arithmetic>* weight_;
   const typename ExactOf<Arithmetic>::Type* exact_ = nullptr;
   std::vector<float> bias_;
-};
-
-inline void check_norm(const Norm& norm, const char* name, int size) {
-  require(norm.weight.size() == static_cast<std::size_t>(size) &&
-              norm.bias.size() == static_cast<std::size_t>(size),
-          std::string(name) + " needs " + std::to_string(size) + " weights and biases, got " +
-              std::to_string(norm.weight.size()) + " and " + std::to_string(norm.bias.size()));
-}
-
-template <class Arithmetic>
-struct TiledLayer {
-  BoundAffine<Arithmetic> query, key, value, output;
-  Norm attention_norm;
-  BoundAffine<Arithmetic> up, down;
-  Norm output_norm;
-
-  TiledLayer(Layer layer, int hidden)
-      : query(std::move(layer.query), "query", hidden, hidden),
-        key(std::move(layer.key), "key", hidden, hidden),
-        value(std::move(layer.value), "value", hidden, hidden),
-        output(std::move(layer.output), "output", hidden, hidden),
-        attention_norm(std::move(layer.attention_norm)),
-        up(checked_up(layer, hidden)),
-        down(std::move(layer.down), "down", hidden, up.rows()),
-        output_norm(std::move(layer.output_norm)) {
-    check_norm(attention_norm, "attention_norm", hidden);
-    check_norm(output_norm, "output_norm", hidden);
-  }
-
-  /// Whether any linear of the stream of hidden states reads more than codes.
-  bool reads_state() const {
-    return query.is_exact() || key.is_exact() || value.is_exact() || up.is_exact();
-  }
-
- private:
-  static BoundAffine<Arithmetic> checked_up(Layer& layer, int hidden) {
-    const int intermediate = layer.up.weight->rows();
-    return {std::move(layer.up), "up", intermediate, hidden};
-  }
 };
 
 }  // namespace fineprune
