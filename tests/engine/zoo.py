@@ -33,6 +33,15 @@ _CONFIGS: dict[str, Any] = {
     "bert": transformers.BertConfig,
     "camembert": transformers.CamembertConfig,
     "electra": lambda **sizes: transformers.ElectraConfig(embedding_size=16, **sizes),
+    "modernbert": lambda **sizes: transformers.ModernBertConfig(
+        **{
+            "local_attention": 20,
+            "global_attn_every_n_layers": 2,
+            **dict.fromkeys(("bos_token_id", "cls_token_id", "eos_token_id", "sep_token_id"), 2),
+            **sizes,
+            "num_hidden_layers": 3,  # the first has no LayerNorm, the second a window
+        }
+    ),
     "mpnet": transformers.MPNetConfig,
     "roberta": transformers.RobertaConfig,
     "xlm-roberta": transformers.XLMRobertaConfig,

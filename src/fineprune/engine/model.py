@@ -139,6 +139,7 @@ def build_model(
     of_head = Arithmetic("float32", instruction_set)
     source = HeadSource(
         weights=every,
+        config=config,
         hidden=program.hidden,
         matrix=lambda name, tensor: of_head.dense(tensor),
         attachments=packed.attachments,

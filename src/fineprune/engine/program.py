@@ -209,9 +209,7 @@ class _Binder:
             case Multiply():
                 bound = operation
             case Rotate():
-                bound = BoundRotate(
-                    operation.target, operation.angles, self._heads(operation.heads)
-                )
+                bound = self._rotate(operation)
             case Attention():
                 bound = self._attention(operation)
         if bound is not None:
@@ -284,6 +282,16 @@ class _Binder:
             operation.window,
             None if operation.bias is None else operation.bias(self._weights, heads),
         )
+
+    def _rotate(self, operation: Rotate) -> BoundRotate:
+        heads = self._heads(operation.heads)
+        size = self._hidden // heads
+        if size % 2:
+            raise UnsupportedModelError(
+                f"{operation.heads} in the model's config is {heads}: "
+                f"heads of size {size} have no halves to rotate"
+            )
+        return BoundRotate(operation.target, operation.angles, heads)
 
     def _heads(self, key: str) -> int:
         heads = self._config.count(key)

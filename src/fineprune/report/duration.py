@@ -98,7 +98,9 @@ def _by_layer(plans: Sequence[MatrixPlan], attention: Sequence[float]) -> list[L
     for plan in plans:
         name = MatrixName.of(plan.name)
         if name.layer is not None:
-            linears[name.layer][not name.part.startswith("attention")] += _milliseconds(plan)
+            linears[name.layer][not name.part.startswith(("attention", "attn"))] += _milliseconds(
+                plan
+            )
     return [
         LayerTime(layer, in_attention, in_feed_forward, between)
         for layer, ((in_attention, in_feed_forward), between) in enumerate(

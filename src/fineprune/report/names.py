@@ -62,8 +62,13 @@ class MatrixName:
 
         >>> str(MatrixName.of("bert.encoder.layer.0.attention.self.query.weight"))
         'layer 0 attention query'
+
+        Some rows of it are named alike.
+
+        >>> str(MatrixName.of("model.layers.3.mlp.Wi.weight[0:1152]"))
+        'layer 3 feed-forward up'
         """
-        parts = tensor.removesuffix(".weight").split(".")
+        parts = tensor.partition("[")[0].removesuffix(".weight").split(".")
         place = max((i for i, part in enumerate(parts) if part.isdecimal()), default=None)
         if place is None:
             return cls(None, _in_words(parts[-2:]))

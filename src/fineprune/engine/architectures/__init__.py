@@ -7,6 +7,7 @@ from fineprune.engine.architectures.architecture import Architecture
 from fineprune.engine.architectures.bert import BERT
 from fineprune.engine.architectures.distilbert import DISTILBERT
 from fineprune.engine.architectures.electra import ELECTRA
+from fineprune.engine.architectures.modernbert import MODERNBERT
 from fineprune.engine.architectures.mpnet import MPNET
 from fineprune.engine.architectures.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
@@ -18,6 +19,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "camembert": CAMEMBERT,
     "distilbert": DISTILBERT,
     "electra": ELECTRA,
+    "modernbert": MODERNBERT,
     "mpnet": MPNET,
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,

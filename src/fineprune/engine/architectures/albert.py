@@ -61,8 +61,8 @@ ALBERT = Architecture(
         "AlbertForSequenceClassification": sequence_classification(
             Step("albert.pooler", "tanh"), Step("classifier")
         ),
-        "AlbertForTokenClassification": token_classification,
-        "AlbertForQuestionAnswering": question_answering,
+        "AlbertForTokenClassification": token_classification(),
+        "AlbertForQuestionAnswering": question_answering(),
     },
     positions=from_zero,
     embeddings=embeddings(

@@ -19,8 +19,8 @@ BERT = Architecture(
         "BertForSequenceClassification": sequence_classification(
             Step("bert.pooler.dense", "tanh"), Step("classifier")
         ),
-        "BertForTokenClassification": token_classification,
-        "BertForQuestionAnswering": question_answering,
+        "BertForTokenClassification": token_classification(),
+        "BertForQuestionAnswering": question_answering(),
     },
     positions=from_zero,
     embeddings=embeddings("tokens", "positions", "types"),

@@ -20,8 +20,8 @@ DISTILBERT = Architecture(
         "DistilBertForSequenceClassification": sequence_classification(
             Step("pre_classifier", "relu"), Step("classifier")
         ),
-        "DistilBertForTokenClassification": token_classification,
-        "DistilBertForQuestionAnswering": question_answering,
+        "DistilBertForTokenClassification": token_classification(),
+        "DistilBertForQuestionAnswering": question_answering(),
     },
     positions=from_zero,
     # Its LayerNorms take 1e-12, whatever the config says.

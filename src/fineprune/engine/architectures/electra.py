@@ -19,8 +19,8 @@ ELECTRA = Architecture(
         "ElectraForSequenceClassification": sequence_classification(
             Step("classifier.dense", "gelu"), Step("classifier.out_proj")
         ),
-        "ElectraForTokenClassification": token_classification,
-        "ElectraForQuestionAnswering": question_answering,
+        "ElectraForTokenClassification": token_classification(),
+        "ElectraForQuestionAnswering": question_answering(),
     },
     positions=from_zero,
     embeddings=embeddings("tokens", "positions", "types"),

@@ -62,8 +62,8 @@ MPNET = Architecture(
         "MPNetForSequenceClassification": sequence_classification(
             Step("classifier.dense", "tanh"), Step("classifier.out_proj")
         ),
-        "MPNetForTokenClassification": token_classification,
-        "MPNetForQuestionAnswering": question_answering,
+        "MPNetForTokenClassification": token_classification(),
+        "MPNetForQuestionAnswering": question_answering(),
     },
     positions=after(_PADDING),
     embeddings=embeddings("tokens", "positions"),

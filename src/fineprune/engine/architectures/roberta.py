@@ -24,8 +24,8 @@ def _architecture(name: str) -> Architecture:
             f"{name}ForSequenceClassification": sequence_classification(
                 Step("classifier.dense", "tanh"), Step("classifier.out_proj")
             ),
-            f"{name}ForTokenClassification": token_classification,
-            f"{name}ForQuestionAnswering": question_answering,
+            f"{name}ForTokenClassification": token_classification(),
+            f"{name}ForQuestionAnswering": question_answering(),
         },
         positions=after_padding,
         embeddings=embeddings("tokens", "positions", "types"),

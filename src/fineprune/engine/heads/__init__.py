@@ -7,7 +7,7 @@ from fineprune.engine.heads.sequence_classification import (
     SequenceClassification,
     sequence_classification,
 )
-from fineprune.engine.heads.steps import Step
+from fineprune.engine.heads.steps import Step, StepNorm
 from fineprune.engine.heads.token_classification import TokenClassification, token_classification
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "SentenceEmbedding",
     "SequenceClassification",
     "Step",
+    "StepNorm",
     "TokenClassification",
     "question_answering",
     "sentence_embedding",

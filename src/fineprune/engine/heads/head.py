@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fineprune.engine.config import Config
 from fineprune.engine.inputs import Mask, Tokens
 from fineprune.engine.weights import MatrixMaker, Weights
 
@@ -55,12 +56,14 @@ class HeadSource:
 
     Attributes:
         weights: all tensors of the model.
+        config: of the model.
         hidden: size of the encoder's hidden states.
         matrix: makes a matrix ready to multiply with.
         attachments: small files of the model's folder, by path.
     """
 
     weights: Weights
+    config: Config
     hidden: int
     matrix: MatrixMaker
     attachments: Mapping[str, bytes]

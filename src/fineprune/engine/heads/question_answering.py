@@ -6,11 +6,9 @@ from typing import ClassVar, final
 import numpy as np
 
 from fineprune.engine.errors import WeightsError
-from fineprune.engine.heads.head import Floats, Head, HeadSource
+from fineprune.engine.heads.head import Floats, Head, HeadBuilder, HeadSource
 from fineprune.engine.heads.steps import Layers, Step, apply, make_layers
 from fineprune.engine.inputs import Mask, Tokens, scatter
-
-_MODULE = "qa_outputs"
 
 
 @final
@@ -39,13 +37,18 @@ class QuestionAnswering(Head):
         }
 
 
-def question_answering(source: HeadSource) -> Head:
-    """The head that all architectures here have in common.
+def question_answering(*steps: Step) -> HeadBuilder:
+    """What makes a head of these steps; without any, of the one that most architectures have.
 
-    Raises:
-        WeightsError: it has not two outputs.
+    It raises `WeightsError` for a model that has not two outputs.
     """
-    rows, _ = source.weights.shape(f"{_MODULE}.weight")
-    if rows != 2:
-        raise WeightsError(f"'{_MODULE}.weight' has {rows} rows; expected 2, for start and end")
-    return QuestionAnswering(make_layers([Step(_MODULE)], source))
+    all_steps = steps or (Step("qa_outputs"),)
+
+    def build(source: HeadSource) -> Head:
+        name = f"{all_steps[-1].name}.weight"
+        rows, _ = source.weights.shape(name)
+        if rows != 2:
+            raise WeightsError(f"'{name}' has {rows} rows; expected 2, for start and end")
+        return QuestionAnswering(make_layers(all_steps, source))
+
+    return build

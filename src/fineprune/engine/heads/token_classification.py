@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from fineprune.engine.heads.head import Floats, Head, HeadSource
+from fineprune.engine.heads.head import Floats, Head, HeadBuilder, HeadSource
 from fineprune.engine.heads.steps import Layers, Step, apply, make_layers
 from fineprune.engine.inputs import Mask, Tokens, scatter
 
@@ -30,6 +30,10 @@ class TokenClassification(Head):
         return {"logits": scatter(self(hidden, lengths), mask, padding=0.0)}
 
 
-def token_classification(source: HeadSource) -> Head:
-    """The head that all architectures here have in common."""
-    return TokenClassification(make_layers([Step("classifier")], source))
+def token_classification(*steps: Step) -> HeadBuilder:
+    """What makes a head of these steps; without any, of the one that most architectures have."""
+
+    def build(source: HeadSource) -> Head:
+        return TokenClassification(make_layers(steps or [Step("classifier")], source))
+
+    return build
