@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import struct
 import tempfile
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from fineprune.packing import pack, pack_folder, read_packed, unpack
+from fineprune.packing import Unseen, pack, pack_folder, read_packed, unpack
 from fineprune.pruning import Movement, finalize
 from tests.cli.conftest import Command, assert_one_line, names, one_object, write
 from tests.models import mask_at_random
@@ -78,6 +79,33 @@ def test_options_are_those_of_the_function(
     assert fineprune("pack", models / "plain", tmp_path / "file", *options).code == 0
     pack(models / "plain", tmp_path / "other", bits=bits, embedding_bits=embedding_bits)
     assert (tmp_path / "file").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_tokens_that_no_training_text_holds_are_stored_coarsely(
+    fineprune: Command, models: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    plain = shutil.copytree(models / "plain", tmp_path / "plain")
+    train = tmp_path / "train.tsv"
+    rows = ["sentence\tlabel", "w1 w2\tfirst", "w2 w7\tsecond", "w1\tthird"]
+    train.write_text("\n".join(rows), encoding="utf-8")
+    data = {"train": str(train), "validation": str(train), "text": "sentence", "label": "label"}
+    recipe = workspace.recipe()
+    recipe["task"] |= data
+    write(recipe, plain)
+    options = ["--embedding-bits", 6, "--unseen-embedding-bits", 2]
+    assert fineprune("pack", plain, tmp_path / "file", *options).code == 0
+    tokens = make_tokenizer()
+    seen = {*tokens("w1 w2 w7")["input_ids"]}
+    pack(plain, tmp_path / "other", embedding_bits=6, unseen=Unseen(2, seen))
+    assert (tmp_path / "file").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_which_tokens_were_seen_is_not_guessed(
+    fineprune: Command, models: Path, tmp_path: Path
+) -> None:
+    options = [models / "plain", tmp_path / "file", "--unseen-embedding-bits", 2]
+    assert_one_line(fineprune, "pack", *options, said="plain holds no recipe.yaml")
+    assert not (tmp_path / "file").exists()
 
 
 def test_unpack_writes_a_plain_folder(fineprune: Command, models: Path, tmp_path: Path) -> None:

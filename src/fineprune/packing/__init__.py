@@ -9,6 +9,7 @@ from fineprune.packing.packer import pack
 from fineprune.packing.reader import read_packed, unpack
 from fineprune.packing.report import PackReport, TensorReport
 from fineprune.packing.tensors import DenseTensor, PackedModel, Scales, SparseTensor, Tensor
+from fineprune.packing.unseen import Unseen
 
 __all__ = [
     "DenseTensor",
@@ -19,6 +20,7 @@ __all__ = [
     "SparseTensor",
     "Tensor",
     "TensorReport",
+    "Unseen",
     "pack",
     "pack_folder",
     "read_packed",

@@ -10,6 +10,7 @@ from fineprune.packing.packer import pack
 from fineprune.packing.places import FILENAME, METHOD
 from fineprune.packing.reader import read_packed
 from fineprune.packing.report import PackReport
+from fineprune.packing.unseen import Unseen
 
 # `transformers_weights` names the file that transformers is to load. There is none of this name:
 # without the import that it asks for, loading fails with these words, where transformers would
@@ -27,6 +28,7 @@ def pack_folder(
     *,
     bits: int = 8,
     embedding_bits: int = 8,
+    unseen: Unseen | None = None,
     provenance: Mapping[str, Any] | None = None,
     add: Callable[[Path], None] | None = None,
 ) -> PackReport:
@@ -39,6 +41,7 @@ def pack_folder(
         target: folder to write; it must not exist, or be empty, and appears whole or not at all.
         bits: as for `pack`.
         embedding_bits: as for `pack`.
+        unseen: as for `pack`.
         provenance: as for `pack`.
         add: writes what else shall lie in the folder, such as a model card, before it appears.
 
@@ -51,7 +54,14 @@ def pack_folder(
     """
     with new_folder(Path(target)) as folder:
         file = folder / FILENAME
-        report = pack(source, file, bits=bits, embedding_bits=embedding_bits, provenance=provenance)
+        report = pack(
+            source,
+            file,
+            bits=bits,
+            embedding_bits=embedding_bits,
+            unseen=unseen,
+            provenance=provenance,
+        )
         write_companions(read_packed(file), folder, _CONFIG)
         if add is not None:
             add(folder)

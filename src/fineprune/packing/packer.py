@@ -26,6 +26,7 @@ from fineprune.packing.sparse import plan_sparse
 from fineprune.packing.streams import Plan, require_coder
 from fineprune.packing.tables import fit, share_tables, tables_bytes
 from fineprune.packing.tensors import DenseTensor, SparseTensor, Tensor
+from fineprune.packing.unseen import Unseen
 
 MOST_KEPT = 1 / 3
 """Share of kept weights up to which a matrix is stored as sparse; vectors are always dense.
@@ -42,6 +43,7 @@ def pack(
     *,
     bits: int = 8,
     embedding_bits: int = 8,
+    unseen: Unseen | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> PackReport:
     """Packs a finalized model into one file.
@@ -51,6 +53,8 @@ def pack(
         file: to write; it appears whole or not at all.
         bits: of the weights in layers: 2 to 8, quantized, or 16 or 32 for floats.
         embedding_bits: of the embeddings.
+        unseen: how coarsely embeddings of tokens that no training text holds are stored; None for
+            as finely as the others.
         provenance: what else shall be remembered of how the model came to be, as JSON types.
 
     Returns:
@@ -69,11 +73,22 @@ def pack(
     path = Path(file)
     _check_target(path, Path(source))
     model = read_source(Path(source))
-    packed = [_pack_tensor(model, tied, precision) for tied in _tied(model.tensors)]
+    packed = [_pack_tensor(model, tied, precision, unseen) for tied in _tied(model.tensors)]
+    if unseen is not None and not any(_is_of_tokens(model, one.role, one.array) for one in packed):
+        raise CheckpointError(
+            f"{source} has no embeddings of {model.config.get('vocab_size')} tokens, as its "
+            f"config counts them: none can be stored more coarsely"
+        )
     entries = _entries(packed) | {
         f"{ATTACHMENT}{name}": compress(content) for name, content in model.attachments.items()
     }
-    container = Container(entries, _metadata(model, packed, precision, provenance or {}))
+    how = {
+        "bits": precision.bits,
+        "embedding_bits": precision.embedding_bits,
+        **({} if unseen is None else {"unseen_embedding_bits": unseen.bits}),
+        **(provenance or {}),
+    }
+    container = Container(entries, _metadata(model, packed, how))
     with replacing(path) as temporary, temporary.open("wb") as stream:
         stream.writelines(to_parts(container))
     return _report(packed, entries, path.stat().st_size)
@@ -122,14 +137,24 @@ def _tied(tensors: Mapping[str, NDArray[Any]]) -> list[tuple[str, ...]]:
     return [tuple(tied) for tied in equal.values()]
 
 
-def _pack_tensor(model: Source, tied: tuple[str, ...], precision: Precision) -> _Packed:
+def _pack_tensor(
+    model: Source, tied: tuple[str, ...], precision: Precision, unseen: Unseen | None
+) -> _Packed:
     array = model.tensors[tied[0]]
     # A head that is tied to the embeddings is stored as they are.
     roles = {Role.of(name, array.shape) for name in tied}
     role = Role.EMBEDDING if Role.EMBEDDING in roles else Role.of(tied[0], array.shape)
     bits = precision.bits_of(role)
-    tensor, plan = lay_out(to_tensor(array, bits))
+    coarser = None
+    if unseen is not None and _is_of_tokens(model, role, array):
+        coarser = unseen.least_exponents(len(array), bits)
+    tensor, plan = lay_out(to_tensor(array, bits, coarser))
     return _Packed(tied, array, role, bits, tensor, plan)
+
+
+def _is_of_tokens(model: Source, role: Role, array: NDArray[Any]) -> bool:
+    """Whether a tensor holds a row for each token."""
+    return role is Role.EMBEDDING and len(array) == model.config.get("vocab_size")
 
 
 def lay_out(tensor: DenseTensor) -> tuple[Tensor, Plan]:
@@ -159,26 +184,23 @@ def _entries(packed: Sequence[_Packed]) -> dict[str, bytes]:
     }
 
 
-def _metadata(
-    model: Source, packed: Sequence[_Packed], precision: Precision, provenance: Mapping[str, Any]
-) -> dict[str, str]:
+def _metadata(model: Source, packed: Sequence[_Packed], how: Mapping[str, Any]) -> dict[str, str]:
     rule = Prunable.of(model.config)
     covered = [
         one for one in packed if any(rule.covers(name, one.array.shape) for name in one.tied)
     ]
     kept = sum(one.tensor.kept for one in covered)
     prunable = sum(one.array.size for one in covered)
-    how = {
+    provenance = {
         "fineprune": __version__,
-        "bits": precision.bits,
-        "embedding_bits": precision.embedding_bits,
         "kept": kept,
         "prunable": prunable,
         "density": kept / prunable if prunable else 1.0,
+        **how,
     }
     tied = {name: one.tied[0] for one in packed for name in one.tied[1:]}
     requires = (MODULES_FEATURE,) if model.has_modules else ()
-    return Metadata(model.config, {**how, **provenance}, tied).to_texts(requires)
+    return Metadata(model.config, provenance, tied).to_texts(requires)
 
 
 def _report(packed: Sequence[_Packed], entries: Mapping[str, bytes], size: int) -> PackReport:

@@ -90,38 +90,48 @@ class Precision:
         }[role]
 
 
-def to_tensor(array: NDArray[Any], bits: int) -> DenseTensor:
+def to_tensor(
+    array: NDArray[Any], bits: int, least_exponents: NDArray[np.uint8] | None = None
+) -> DenseTensor:
     """The tensor that stands for an array in a packed file. Zeros stay zero, and lose their sign.
 
     Args:
         array: finite numbers, float32 or of an integer type.
         bits: of floats: 2 to 8 to quantize, 16 or 32 to keep floats. A tensor with numbers too
             large for it takes 32; integers stay as they are.
+        least_exponents: as for `quantize`.
     """
     matrix = array.reshape(matrix_shape(array.shape))
     if array.dtype != np.float32:
         return DenseTensor(array.shape, matrix)
     largest = max(float(matrix.max()), -float(matrix.min()))
     if bits in OPTIMAL_STEPS and largest <= _LARGEST_WEIGHT:
-        return DenseTensor(array.shape, *quantize(matrix, bits))
+        return DenseTensor(array.shape, *quantize(matrix, bits, least_exponents))
     if bits == 16 and largest <= float(np.finfo(np.float16).max):
         matrix = matrix.astype(np.float16)
     return DenseTensor(array.shape, matrix + matrix.dtype.type(0))
 
 
-def quantize(matrix: NDArray[np.float32], bits: int) -> tuple[NDArray[np.int8], Scales]:
+def quantize(
+    matrix: NDArray[np.float32], bits: int, least_exponents: NDArray[np.uint8] | None = None
+) -> tuple[NDArray[np.int8], Scales]:
     """Rounds a matrix to multiples of its rows' scales; zeros stay zero.
 
     Args:
         matrix: finite weights of shape `(rows, columns)`.
         bits: 2 to 8.
+        least_exponents: how far the scale of each row exceeds the step at least, of shape
+            `(rows,)`; None for as little as its largest weight allows.
 
     Returns:
         Codes in [-127, 127] of the matrix's shape. `code * scale` is within half a scale of the
         weight.
     """
     step = optimal_step(matrix, bits)
-    scales = Scales(step, _fitting_exponents(matrix, step))
+    exponents = _fitting_exponents(matrix, step)
+    if least_exponents is not None:
+        exponents = np.maximum(exponents, least_exponents)
+    scales = Scales(step, exponents)
     codes = np.rint(matrix / scales.per_row()[:, None])
     return codes.astype(np.int8), scales
 

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
 
-EIGHTHS: NDArray[np.float32] = np.exp2(np.arange(8, dtype=np.float64) / 8).astype(np.float32)
+OCTAVE = 8
+"""Exponents of a scale that double it."""
+
+EIGHTHS: NDArray[np.float32] = np.exp2(np.arange(OCTAVE) / OCTAVE).astype(np.float32)
 """`2**(k / 8)`."""
 
 LARGEST_CODE = 127
