@@ -11,6 +11,7 @@ from fineprune.errors import RecipeError
 from fineprune.files import replacing
 from fineprune.tasks.recipe_file import first_fault, read_values
 from fineprune.training.recipe.schema import Recipe
+from fineprune.training.recipe.winner import with_what_won
 
 _RECIPE = TypeAdapter(Recipe)
 
@@ -36,9 +37,11 @@ def read_recipe(
     if resumed is not None and resumed.is_file():
         before = resolved(read_recipe(resumed))
         values.setdefault("training", {})
+        if "distillation" not in values and with_what_won(values) != values:
+            values |= {key: before[key] for key in ("distillation", "augmentation")}
         # A whole section that is missing is not left open: the run would be another one.
         values = _filled(values, {key: before[key] for key in before if key in values})
-    return parse_recipe(values, str(path))
+    return parse_recipe(with_what_won(values), str(path))
 
 
 def parse_recipe(values: dict[str, Any], source: str) -> Recipe:

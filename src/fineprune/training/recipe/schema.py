@@ -228,7 +228,9 @@ class Recipe:
         pruning: how it is pruned meanwhile; without it, the model is fine-tuned.
         teacher: a model of the same task and with the same tokenizer, to learn from beside the
             labels: a run, a folder or a hub name.
-        distillation: how the teacher enters the loss.
+        distillation: how the teacher enters the loss. A recipe of a classification or of question
+            answering that names a teacher and prunes, and leaves this out, leaves to fineprune how
+            the student learns: what is open becomes what won (docs/recipes.md, "What is left out").
         augmentation: further versions of every training text, which the teacher alone labels
             (`distillation.alpha_ce: 0`); without it, none. `training.epochs` counts the texts, not
             their versions: with seven of these, eight epochs are one pass over all.
