@@ -264,7 +264,9 @@ Activation activation_of(const std::string& name) {
   if (name == "gelu") return Activation::gelu;
   if (name == "gelu_tanh") return Activation::gelu_tanh;
   if (name == "relu") return Activation::relu;
-  refuse("activation must be \"none\", \"gelu\", \"gelu_tanh\" or \"relu\", got \"" + name + "\"");
+  if (name == "tanh") return Activation::tanh;
+  refuse("activation must be \"none\", \"gelu\", \"gelu_tanh\", \"relu\" or \"tanh\", got \"" + name +
+         "\"");
 }
 
 GatherStep gather_of(const Description& step) {
@@ -283,9 +285,21 @@ GatherStep gather_of(const Description& step) {
   return gather;
 }
 
+/// Of shape (rows, features), or none.
+std::vector<float> features_of(const Description& step, const char* name) {
+  return step.has(name) ? step.floats(name, 2) : std::vector<float>{};
+}
+
 AttentionStep attention_of(const Description& step) {
   AttentionStep attention{step.text("queries"), step.text("keys"), step.text("values"),
                           step.integer("heads"), step.integer("window")};
+  attention.terms = step.integer("terms");
+  if (step.has("rows")) {
+    const Array rows = as_array(step.item("rows"), "rows");
+    const auto span = as<std::int32_t>(rows, "rows");
+    attention.distances = {{span.begin(), span.end()}, features_of(step, "row_keys"),
+                           features_of(step, "row_queries")};
+  }
   if (!step.has("bias")) return attention;
   const Array bias = as_array(step.item("bias"), "bias");
   attention.bias = step.floats("bias", 2);
@@ -311,6 +325,8 @@ Step step_of(const nb::dict& dict) {
   if (operation == "multiply") return MultiplyStep{step.text("source"), step.text("target")};
   if (operation == "rotate")
     return RotateStep{step.text("target"), step.text("angles"), step.integer("heads")};
+  if (operation == "neighbours")
+    return NeighboursStep{step.text("source"), step.text("target"), step.integer("width")};
   if (operation == "attention") return attention_of(step);
   refuse("there is no operation \"" + operation + "\"");
 }

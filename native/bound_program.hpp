@@ -59,24 +59,40 @@ struct Rotate {
   int target, angles, heads;
 };
 
+struct Neighbours {
+  int source, target, width;
+};
+
 struct Attend {
   int queries, keys, values;
   int head_size;
+  float scale;
   int window;
   std::vector<float> bias;  ///< before scaling, [heads][2 * reach + 1], or of all heads together
   int reach;
   bool bias_of_each_head;
+  DistanceFeatures distances;
+  std::size_t features;  ///< of all heads
 
   DistanceBias bias_of(int head) const {
     if (bias.empty()) return {};
     const std::size_t size = 2 * static_cast<std::size_t>(reach) + 1;
     return {bias.data() + (bias_of_each_head ? head * size : 0), reach};
   }
+
+  DistanceRows distances_of(int head) const {
+    if (distances.rows.empty()) return {};
+    const auto of_head = [&](const std::vector<float>& table) {
+      return table.empty() ? nullptr : table.data() + static_cast<std::size_t>(head) * head_size;
+    };
+    return {distances.rows.data(), static_cast<int>(distances.rows.size() / 2),
+            of_head(distances.keys), of_head(distances.queries), features};
+  }
 };
 
 template <class Arithmetic>
 struct TileStep {
-  std::variant<Gather, Normalize, Quantize, Apply<Arithmetic>, Multiply, Rotate> work;
+  std::variant<Gather, Normalize, Quantize, Apply<Arithmetic>, Multiply, Rotate, Neighbours> work;
   bool waits;  ///< whether a team must have done all before it
 };
 
@@ -138,6 +154,7 @@ class BoundProgram {
            })->features;
   }
   int largest_head() const { return largest_head_; }
+  bool has_distance_rows() const { return has_distance_rows_; }
 
   /// Throws std::invalid_argument for ids outside of their tables, empty sequences, lengths that do
   /// not sum to the tokens, and places that do not ascend.
@@ -221,6 +238,10 @@ class BoundProgram {
     add(Rotate{find(step.target), find(step.angles), step.heads}, flow_.accesses()[index], false);
   }
 
+  void bind(NeighboursStep& step, std::size_t index, bool) {
+    add(Neighbours{find(step.source), find(step.target), step.width}, flow_.accesses()[index], false);
+  }
+
   void bind(AttentionStep& step, std::size_t, bool) {
     const int queries = find(step.queries);
     const int head_size = features(queries) / step.heads;
@@ -228,10 +249,14 @@ class BoundProgram {
     const bool of_each = !step.bias.empty();
     std::vector<float> bias = of_each ? std::move(step.bias) : window_as_bias(step.window);
     const std::size_t rows = of_each ? static_cast<std::size_t>(step.heads) : 1;
-    for (float& number : bias) number *= std::sqrt(static_cast<float>(head_size));
+    const float root = std::sqrt(static_cast<float>(head_size) * static_cast<float>(step.terms));
+    for (float& number : bias) number *= root;
     const int reach = static_cast<int>(bias.size() / rows / 2);
-    phases_.push_back({Attend{queries, find(step.keys), find(step.values), head_size, step.window,
-                              std::move(bias), reach, of_each},
+    has_distance_rows_ = has_distance_rows_ || !step.distances.rows.empty();
+    phases_.push_back({Attend{queries, find(step.keys), find(step.values), head_size, 1.0f / root,
+                              step.window, std::move(bias), reach, of_each,
+                              std::move(step.distances),
+                              static_cast<std::size_t>(features(queries))},
                        {}});
     touched_.clear();
     coded_ = -1;
@@ -303,6 +328,7 @@ class BoundProgram {
   std::vector<Phase<Arithmetic>> phases_;
   std::array<int, 3> rows_ = {unread, unread, unread};  ///< of the smallest table of each kind of ids
   int largest_head_ = 0;
+  bool has_distance_rows_ = false;
   // While steps are bound, of the phase so far.
   std::vector<int> touched_;
   int coded_ = -1;  ///< the buffer that there are codes of

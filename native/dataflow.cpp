@@ -35,6 +35,25 @@ void check_biases(const AttentionStep& step) {
   require(step.window >= 0 && step.window < 1 << 20,
           "a window must be 0 or more tokens, got " + std::to_string(step.window));
   require(step.window == 0 || step.bias.empty(), "attention has a window or biases, not both");
+  require(step.terms > 0, "scores must be sums of at least one product");
+}
+
+void check_distances(const DistanceFeatures& distances, int features) {
+  const bool has_tables = !distances.keys.empty() || !distances.queries.empty();
+  require(distances.rows.empty() != has_tables, "rows by distance need tables, and these need rows");
+  require(!has_tables || distances.rows.size() % 2 == 1,
+          "rows must be of as many distances before a key as behind it, got " +
+              std::to_string(distances.rows.size()));
+  for (const auto* table : {&distances.keys, &distances.queries}) {
+    if (table->empty()) continue;
+    const std::size_t rows = table->size() / static_cast<std::size_t>(features);
+    require(table->size() == rows * features,
+            "features of distances must be " + std::to_string(features) + " a row");
+    for (const std::int32_t row : distances.rows)
+      if (row < 0 || static_cast<std::size_t>(row) >= rows)
+        refuse("rows by distance must be from 0 to " + std::to_string(rows - 1) + ", got " +
+               std::to_string(row));
+  }
 }
 
 }  // namespace
@@ -49,6 +68,7 @@ Dataflow::Dataflow(const Program& program) {
   require(heads_ > 0, "an encoder needs attention");
   for (const Step& step : program.steps) require_kinds(step);
   find_short_lived(program);
+  require_neighbours(program);
 }
 
 int Dataflow::read(const std::string& name, int features) {
@@ -91,6 +111,7 @@ void Dataflow::add(const Step& step) {
           },
           [&](const NormalizeStep& norm) {
             const int source = read(norm.source, any_size), features = buffers_[source].features;
+            buffers_[source].is_stream = true;
             const auto size = static_cast<std::size_t>(features);
             require(norm.weight.size() == size && norm.bias.size() == size,
                     "the norm of " + quoted(norm.source) + " needs " + std::to_string(size) +
@@ -124,6 +145,14 @@ void Dataflow::add(const Step& step) {
             reads(read(rotate.angles, size));
             changes(target);
           },
+          [&](const NeighboursStep& neighbours) {
+            const int source = read(neighbours.source, any_size);
+            require(neighbours.width > 0 && neighbours.width % 2 == 1 && neighbours.width < 256,
+                    "a token and its neighbours are an odd number of tokens below 256, got " +
+                        std::to_string(neighbours.width));
+            reads(source);
+            writes(write(neighbours.target, buffers_[source].features * neighbours.width));
+          },
           [&](const AttentionStep& attention) {
             const int queries = read(attention.queries, any_size);
             const int features = buffers_[queries].features;
@@ -133,6 +162,7 @@ void Dataflow::add(const Step& step) {
                         std::to_string(heads_));
             heads_ = attention.heads;
             check_biases(attention);
+            check_distances(attention.distances, features);
             require(attention.queries != attention.keys && attention.queries != attention.values,
                     "queries need a buffer of their own");
             reads(read(attention.keys, features));
@@ -143,7 +173,7 @@ void Dataflow::add(const Step& step) {
   accesses_.push_back(std::move(found));
 }
 
-/// Streams are what norms read, and all else but linears reads the other kind.
+/// Streams are what norms read and write; attention, and what is done number by number, read the rest.
 void Dataflow::require_kinds(const Step& step) const {
   const auto require_kind = [&](const std::string& name, bool is_stream) {
     require(buffers_[find(name)].is_stream == is_stream,
@@ -151,7 +181,7 @@ void Dataflow::require_kinds(const Step& step) const {
                                       : " must be what a linear has written, and nothing else"));
   };
   std::visit(Overloaded{[](const GatherStep&) {}, [](const LinearStep&) {},
-                        [&](const NormalizeStep& norm) { require_kind(norm.source, true); },
+                        [](const NormalizeStep&) {},
                         [&](const MultiplyStep& multiply) {
                           require_kind(multiply.source, false);
                           require_kind(multiply.target, false);
@@ -160,12 +190,35 @@ void Dataflow::require_kinds(const Step& step) const {
                           require_kind(rotate.target, false);
                           require_kind(rotate.angles, true);
                         },
+                        [&](const NeighboursStep& neighbours) {
+                          require_kind(neighbours.source, true);
+                          require_kind(neighbours.target, false);
+                        },
                         [&](const AttentionStep& attention) {
                           for (const auto* name :
                                {&attention.queries, &attention.keys, &attention.values})
                             require_kind(*name, false);
                         }},
              step);
+}
+
+/// What stands in other tiles must be there before a phase begins, and stay until it ends.
+void Dataflow::require_neighbours(const Program& program) {
+  std::vector<bool> written(buffers_.size(), false), shifted(buffers_.size(), false);
+  for (std::size_t step = 0; step < accesses_.size(); ++step) {
+    if (std::holds_alternative<AttentionStep>(program.steps[step])) {
+      written.assign(buffers_.size(), false);
+      shifted.assign(buffers_.size(), false);
+    }
+    if (const auto* const neighbours = std::get_if<NeighboursStep>(&program.steps[step]))
+      shifted[find(neighbours->source)] = true;
+    for (const Access& access : accesses_[step]) {
+      written[access.buffer] = written[access.buffer] || access.writes;
+      if (written[access.buffer] && shifted[access.buffer])
+        refuse("neighbours in " + quoted(buffers_[access.buffer].name) +
+               " must have been written before the last attention");
+    }
+  }
 }
 
 /// Buffers that every phase that has anything to do with them begins by overwriting.

@@ -48,6 +48,7 @@ class Dataflow {
   int write(const std::string& name, int features, bool is_stream = false);
   void require_kinds(const Step& step) const;
   void find_short_lived(const Program& program);
+  void require_neighbours(const Program& program);
 
   std::vector<Buffer> buffers_;
   std::map<std::string, int> numbers_;

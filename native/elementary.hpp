@@ -73,4 +73,9 @@ inline Floats gelu_tanh(Floats x) {
   return x / (exponential(inner * -twice_root) + 1.0f);
 }
 
+/// 1 - 2 / (exp(2x) + 1), within 1e-7.
+inline Floats hyperbolic_tangent(Floats x) {
+  return 1.0f - 2.0f / (exponential(x * 2.0f) + 1.0f);
+}
+
 }  // namespace fineprune::FINEPRUNE_ISA

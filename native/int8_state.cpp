@@ -37,6 +37,7 @@ double seconds_of_attention(void (*attention)(const AttentionTask<State>&)) {
                .key_count = keys,
                .first_feature = 0,
                .head_size = head_size,
+               .scale = 0.125f,
                .workspace = workspace.data()});
     least = std::min(least, seconds_of_thread() - start);
   }

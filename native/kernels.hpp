@@ -14,7 +14,7 @@ namespace fineprune {
 inline constexpr int lane_multiple = 16;  ///< sequences start at multiples of it
 inline constexpr int largest_width = 64;  ///< tiles are 16, 32 or 64 lanes wide
 
-enum class Activation { none, relu, gelu, gelu_tanh };
+enum class Activation { none, relu, gelu, gelu_tanh, tanh };
 
 /// What is done to a row of sums while it is still in registers, in this order:
 /// times the row's scale, plus its bias, activation, plus the residual, stored.
@@ -93,6 +93,20 @@ struct DistanceBias {
   }
 };
 
+/// Features of distances: a key's score is that of what it holds, and of where it stands. Each distance has
+/// a row in both tables, [rows][features].
+struct DistanceRows {
+  const std::int32_t* rows = nullptr;  ///< [2 * reach + 1], of distances -reach to reach; or null
+  int reach = 0;                       ///< what is farther away has the row of this distance
+  const float* keys = nullptr;         ///< that queries are multiplied with; or null
+  const float* queries = nullptr;      ///< that keys are multiplied with; or null
+  std::size_t features = 0;            ///< of a row
+
+  int at(int distance) const {
+    return rows[(distance < -reach ? -reach : distance > reach ? reach : distance) + reach];
+  }
+};
+
 /// Queries of one head, in one tile, and all keys and values of their sequence. Queries, keys,
 /// values and contexts stand in tiles of their own, [hidden][width], one behind the other with the
 /// stride of the largest width; only the batch's last tile may be narrower.
@@ -113,21 +127,25 @@ struct AttentionTask {
   int key_count;            ///< of the sequence's tokens, as many as are attended to
   int first_feature;        ///< of the head
   int head_size;
+  float scale;              ///< of scores
   DistanceBias bias = {};
+  DistanceRows distances = {};
   const std::int32_t* places = nullptr;  ///< [key_count], of tokens; null: one after another
-  float* workspace;         ///< `attention_workspace(key_count, head_size)` floats
+  float* workspace;  ///< `attention_workspace` floats
 };
 
-/// Floats of workspace for biases of a block of queries.
-constexpr std::size_t bias_workspace(int key_count) {
-  return static_cast<std::size_t>(key_count) + 2 * lane_multiple;
+/// Floats of workspace for what a block of queries adds to scores by distance.
+constexpr std::size_t distance_workspace(int key_count, int head_size, bool has_rows) {
+  const std::size_t distances = static_cast<std::size_t>(key_count) + 2 * lane_multiple;
+  return distances * (has_rows ? static_cast<std::size_t>(head_size) : 1);
 }
 
-/// Floats of workspace for a head of a sequence of `key_count` tokens.
-constexpr std::size_t attention_workspace(int key_count, int head_size) {
+/// Floats of workspace for a head of a sequence of `key_count` tokens, whose distances have rows or not.
+constexpr std::size_t attention_workspace(int key_count, int head_size, bool has_rows = false) {
   const std::size_t keys = static_cast<std::size_t>(key_count) + lane_multiple;
   const std::size_t features = static_cast<std::size_t>(head_size) + 1;
-  return bias_workspace(key_count) + 2 * lane_multiple * (keys + features) + keys * features;
+  return distance_workspace(key_count, head_size, has_rows) +
+         2 * lane_multiple * (keys + features) + keys * features;
 }
 
 template <class State>

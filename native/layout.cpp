@@ -1,6 +1,7 @@
 #include "layout.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "tiles.hpp"
@@ -35,6 +36,13 @@ void Layout::arrange(std::span<const std::int32_t> lengths, int heads) {
   }
   all_tiles_.resize(tiles_);
   std::iota(all_tiles_.begin(), all_tiles_.end(), 0);
+}
+
+const Layout::Sequence& Layout::sequence_of(int lane) const {
+  const auto next = std::upper_bound(
+      sequences_.begin(), sequences_.end(), lane,
+      [](int lane, const Sequence& sequence) { return lane < sequence.first_lane; });
+  return *std::prev(next);
 }
 
 /// Heads outside, blocks inside: a head's keys and values stay in cache from block to block.

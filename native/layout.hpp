@@ -45,6 +45,9 @@ class Layout {
   int width(int tile) const { return tile + 1 == tiles_ ? last_width_ : largest_width; }
   const std::vector<Sequence>& sequences() const { return sequences_; }
 
+  /// The sequence that a token in a lane belongs to.
+  const Sequence& sequence_of(int lane) const;
+
   /// The token in a lane of all lanes, or -1.
   int token(int lane) const { return tokens_[static_cast<std::size_t>(lane)]; }
 

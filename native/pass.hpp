@@ -2,6 +2,7 @@
 // One batch on its way through a program, phase by phase.
 
 #include <algorithm>
+#include <cstdint>
 #include <span>
 #include <type_traits>
 #include <variant>
@@ -188,6 +189,46 @@ class Pass {
                              .target = find(rotate.target, place).state});
   }
 
+  void run(const Neighbours& neighbours, const Place& place) const {
+    const int width = neighbours.width, middle = width / 2;
+    const RowRange rows = part(program_.features(neighbours.source), place.team);
+    State* const target = find(neighbours.target, place).state;
+    for (int lane = 0; lane < place.width; ++lane)
+      for (int n = 0; n < width; ++n) {
+        const int other = neighbour(place.tile * largest_width + lane, n - middle);
+        for (int row = rows.begin; row < rows.end; ++row) {
+          const std::size_t feature = static_cast<std::size_t>(row) * width + n;
+          put(other < 0 ? 0.0f : number_of(neighbours.source, row, other),
+              target[feature * place.width + lane]);
+        }
+      }
+  }
+
+  /// A feature of a stream, in a lane of all lanes.
+  float number_of(int buffer, int feature, int lane) const {
+    const int tile = lane / largest_width;
+    const std::size_t row = static_cast<std::size_t>(feature) * space_.layout.width(tile);
+    return space_.tiles[buffer].at(tile).wide[row + lane % largest_width];
+  }
+
+  /// The lane of the token that stands so far behind that of a lane, in its sequence; or -1.
+  int neighbour(int lane, int distance) const {
+    if (space_.layout.token(lane) < 0) return -1;
+    const Layout::Sequence& sequence = space_.layout.sequence_of(lane);
+    std::int64_t index = lane - sequence.first_lane;
+    if (const std::int32_t* const places = places_of(sequence)) {
+      const std::int64_t wanted = std::int64_t{places[index]} + distance;
+      const std::int32_t* const end = places + sequence.length;
+      const std::int32_t* const found = std::lower_bound(places, end, wanted);
+      if (found == end || *found != wanted) return -1;
+      index = found - places;
+    } else {
+      index += distance;
+    }
+    const bool is_there = index >= 0 && index < sequence.length;
+    return is_there ? sequence.first_lane + static_cast<int>(index) : -1;
+  }
+
   /// A member's part of so many rows.
   static RowRange part(int rows, const Team& team) {
     return {rows * team.member() / team.members(), rows * (team.member() + 1) / team.members()};
@@ -242,7 +283,9 @@ class Pass {
                                 .key_count = seen.count,
                                 .first_feature = rows.begin,
                                 .head_size = head_size,
+                                .scale = attention.scale,
                                 .bias = attention.bias_of(unit.head),
+                                .distances = attention.distances_of(unit.head),
                                 .places = places == nullptr ? nullptr : places + seen.first,
                                 .workspace = space_.scratch[thread].attention.data()});
   }

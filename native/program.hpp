@@ -1,7 +1,7 @@
 #pragma once
 // What an encoder computes: steps over named buffers, each of which holds features of every token.
 //
-// A buffer that a step gathers, normalizes or adds into is kept in float32; others are kept in the
+// A buffer that a step gathers, normalizes, or adds into is kept in float32, as a norm reads it; others are kept in the
 // type of activations, which attention and linears read. Its size is that of what is first written.
 
 #include <cstdint>
@@ -61,15 +61,32 @@ struct RotateStep {
   int heads;
 };
 
+/// target = what a token and its neighbours have in source, `width` tokens with it in the middle, zeros
+/// where none stands: feature f of the n-th of them is feature `f * width + n`.
+struct NeighboursStep {
+  std::string source, target;
+  int width;
+};
+
+/// What is multiplied with queries and with keys, by distance: features of rows of two tables.
+struct DistanceFeatures {
+  std::vector<std::int32_t> rows;  ///< [2 * reach + 1], from a query that stands `reach` before a key on; or none
+  std::vector<float> keys;         ///< [rows][features], or none
+  std::vector<float> queries;      ///< likewise
+};
+
 /// Multi-head attention of each sequence to itself. Contexts take the place of queries.
 struct AttentionStep {
   std::string queries, keys, values;
   int heads;
   int window = 0;                ///< tokens farther apart do not see each other; 0: all do
   std::vector<float> bias = {};  ///< added to scores by distance, [heads][2 * reach + 1]; or none
+  int terms = 1;                 ///< scores are divided by the root of so many head sizes
+  DistanceFeatures distances = {};
 };
 
-using Step = std::variant<GatherStep, NormalizeStep, LinearStep, MultiplyStep, RotateStep, AttentionStep>;
+using Step = std::variant<GatherStep, NormalizeStep, LinearStep, MultiplyStep, RotateStep,
+                          NeighboursStep, AttentionStep>;
 
 struct Program {
   std::vector<Step> steps;

@@ -144,7 +144,8 @@ struct Workspace {
       reserve(program, one.tiles, 1, true);
       if constexpr (is_int8<Arithmetic>) one.codes.reserve(1, widest);
       one.partial.reserve(largest_width * widest);
-      one.attention.reserve(attention_workspace(longest, program.largest_head()));
+      one.attention.reserve(attention_workspace(longest, program.largest_head(),
+                                                program.has_distance_rows()));
       one.row.reserve(widest);
     }
   }

@@ -5,7 +5,6 @@
 #include "../elementary.hpp"
 #include "../simd_bfloat16.hpp"
 #include "attention.hpp"
-#include "token_rows.hpp"
 
 namespace fineprune::FINEPRUNE_ISA {
 
@@ -75,7 +74,7 @@ template <int vectors>
 void exponentiate(const AttentionTask<bfloat16>& task, float* scores,
                   Floats (&normalizers)[vectors]) {
   constexpr float log2_e = 1.442695041f;
-  const float scale = log2_e / __builtin_sqrtf(static_cast<float>(task.head_size));
+  const float scale = log2_e * task.scale;
   Floats largest[vectors];
   find_largest(scores, task.key_count, largest);
   for (int v = 0; v < vectors; ++v) largest[v] *= scale;
@@ -122,7 +121,8 @@ void multiply_values(const AttentionTask<bfloat16>& task, const float* weights,
 inline void attention(const AttentionTask<bfloat16>& task) {
   const std::size_t rounded_keys = (task.key_count + lanes - 1) / lanes * lanes;
   const int pairs = (task.head_size + 1) / 2;
-  float* const keys = task.workspace + bias_workspace(task.key_count);
+  float* const keys = task.workspace + distance_workspace(task.key_count, task.head_size,
+                                                          task.distances.rows != nullptr);
   float* const queries = keys + rounded_keys * pairs;
   float* const scores = queries + 2 * lanes * pairs;
   pack_keys(task, keys);
@@ -130,7 +130,7 @@ inline void attention(const AttentionTask<bfloat16>& task) {
     const std::size_t offset = static_cast<std::size_t>(task.first_feature) * task.width + lane;
     pack_queries<vectors>(task, task.queries + offset, queries);
     multiply_keys<vectors>(task, queries, keys, scores);
-    if (task.bias.values != nullptr) add_biases<vectors>(task, lane, scores);
+    add_distances<vectors>(task, lane, scores);
     Floats normalizers[vectors];
     exponentiate(task, scores, normalizers);
     int d = 0;

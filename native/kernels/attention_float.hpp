@@ -2,7 +2,6 @@
 
 #include "../elementary.hpp"
 #include "attention.hpp"
-#include "token_rows.hpp"
 
 namespace fineprune::FINEPRUNE_ISA {
 
@@ -29,7 +28,7 @@ void multiply_keys(const AttentionTask<float>& task, const float* queries, float
 /// Turns scores into exp(scale (score - largest)), and gives one over each query's sum of them.
 template <int vectors>
 void exponentiate(const AttentionTask<float>& task, float* scores, Floats (&normalizers)[vectors]) {
-  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(task.head_size));
+  const float scale = task.scale;
   Floats largest[vectors];
   find_largest(scores, task.key_count, largest);
   for (int v = 0; v < vectors; ++v) largest[v] *= scale;
@@ -65,11 +64,12 @@ void multiply_values(const AttentionTask<float>& task, const float* weights,
 }
 
 inline void attention(const AttentionTask<float>& task) {
-  float* const scores = task.workspace + bias_workspace(task.key_count);
+  float* const scores = task.workspace + distance_workspace(task.key_count, task.head_size,
+                                                            task.distances.rows != nullptr);
   for_query_blocks(task, [&]<int vectors>(int lane) {
     const std::size_t offset = static_cast<std::size_t>(task.first_feature) * task.width + lane;
     multiply_keys<vectors>(task, task.queries + offset, scores);
-    if (task.bias.values != nullptr) add_biases<vectors>(task, lane, scores);
+    add_distances<vectors>(task, lane, scores);
     Floats normalizers[vectors];
     exponentiate(task, scores, normalizers);
     int d = 0;

@@ -29,6 +29,7 @@ inline void activate(Numbers<block>& numbers) {
     if constexpr (activation == Activation::relu) x = relu(x);
     if constexpr (activation == Activation::gelu) x = gelu<State>(x);
     if constexpr (activation == Activation::gelu_tanh) x = gelu_tanh(x);
+    if constexpr (activation == Activation::tanh) x = hyperbolic_tangent(x);
   }
 }
 
@@ -39,6 +40,7 @@ inline void finish(const Epilogue<State>& epilogue, std::size_t offset, Numbers<
     case Activation::relu: activate<Activation::relu, State>(numbers); break;
     case Activation::gelu: activate<Activation::gelu, State>(numbers); break;
     case Activation::gelu_tanh: activate<Activation::gelu_tanh, State>(numbers); break;
+    case Activation::tanh: activate<Activation::tanh, State>(numbers); break;
     case Activation::none: break;
   }
   for (int v = 0; v < numbers.count; ++v) {

@@ -55,6 +55,7 @@ inline double activate(Activation activation, double x) {
       const double inner = std::sqrt(2.0 / std::acos(-1.0)) * (x + 0.044715 * x * x * x);
       return 0.5 * x * (1.0 + std::tanh(inner));
     }
+    case Activation::tanh: return std::tanh(x);
     case Activation::none: break;
   }
   return x;

@@ -167,13 +167,13 @@ void test_linears(std::mt19937& random, const Kernels<Arithmetic>& kernels, cons
   constexpr Case cases[] = {{1, 1, 1.0},    {5, 3, 0.5},    {64, 64, 0.1},   {67, 130, 0.3},
                             {70, 1601, 0.05}, {130, 900, 0.2}, {13, 257, 1.0}, {9, 40, 0.0}};
   constexpr Activation activations[] = {Activation::none, Activation::relu, Activation::gelu,
-                                        Activation::gelu_tanh};
+                                        Activation::gelu_tanh, Activation::tanh};
   int i = 0;
   for (const Case& c : cases)
     for (const Kind kind : {Kind::sparse, Kind::dense})
       for (const int width : {16, 32, 64}) {
         const RandomMatrix matrix(random, c.rows, c.columns, c.density);
-        test_linear(random, kernels, matrix, kind, width, activations[i % 4], 1 + i % 3,
+        test_linear(random, kernels, matrix, kind, width, activations[i % std::size(activations)], 1 + i % 3,
                     name + (kind == Kind::sparse ? " sparse " : " dense ") + std::to_string(c.rows) + "x" +
                         std::to_string(c.columns) + " width " + std::to_string(width));
         ++i;
@@ -227,14 +227,16 @@ void test_elementwise(std::mt19937& random, const Kernels<Arithmetic>& kernels,
     }
 }
 
-/// What attention adds to scores: nothing, or biases by distance, between tokens that stand one after
-/// another or with gaps between them.
-enum class Distances { none, whole, with_gaps };
+/// What attention adds to scores by distance: nothing, biases, or products with rows of tables; between
+/// tokens that stand one after another or with gaps between them.
+struct Distances {
+  bool biases, rows, gaps;
+};
 
 /// A sequence that begins at `first_key` of a batch of `lanes` lanes; queries are all of it.
 template <class Arithmetic>
 void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, int first_key,
-                    int key_count, int head_size, Distances distances, const std::string& what) {
+                    int key_count, int head_size, const Distances& distances, const std::string& what) {
   using State = typename Arithmetic::State;
   const int heads = 2, hidden = heads * head_size;
   const int last_lane = first_key + round_up(key_count, lane_multiple);
@@ -243,7 +245,7 @@ void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
   const std::size_t stride = static_cast<std::size_t>(hidden) * largest_width;
   HostileBuffer<State> queries(tiles * stride, 2), keys(tiles * stride, 2),
       values(tiles * stride, 2), contexts(tiles * stride, 2);
-  const std::size_t workspace_size = attention_workspace(key_count, head_size);
+  const std::size_t workspace_size = attention_workspace(key_count, head_size, distances.rows);
   HostileBuffer<float> workspace(workspace_size);
 
   const auto width = [&](int tile) { return tile + 1 == tiles ? last_width : largest_width; };
@@ -262,10 +264,21 @@ void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
   const int head = 1, reach = 20;
   std::vector<float> biases(2 * reach + 1);
   for (float& bias : biases) bias = uniform(random);
-  const DistanceBias bias = {distances == Distances::none ? nullptr : biases.data(), reach};
+  const DistanceBias bias = {distances.biases ? biases.data() : nullptr, reach};
+  std::vector<std::int32_t> numbers(2 * reach + 1);
+  for (std::int32_t& number : numbers) number = static_cast<std::int32_t>(random() % 7);
+  HostileBuffer<float> row_keys(7 * hidden), row_queries(7 * hidden);
+  for (int i = 0; i < 7 * hidden; ++i) {
+    row_keys[i] = uniform(random);
+    row_queries[i] = uniform(random);
+  }
+  DistanceRows rows;
+  if (distances.rows)
+    rows = {numbers.data(), reach, row_keys.data() + head * head_size,
+            row_queries.data() + head * head_size, static_cast<std::size_t>(hidden)};
   std::vector<std::int32_t> places(key_count);
   for (int token = 0; token < key_count; ++token)
-    places[token] = distances == Distances::with_gaps ? 3 + 2 * token + token / 5 : token;
+    places[token] = distances.gaps ? 3 + 2 * token + token / 5 : token;
   for (int lane = first_key; lane < last_lane;) {
     const int tile = lane / largest_width;
     const int end = std::min(last_lane, (tile + 1) * largest_width);
@@ -285,8 +298,10 @@ void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
                        .key_count = key_count,
                        .first_feature = head * head_size,
                        .head_size = head_size,
+                       .scale = 1.0f / std::sqrt(static_cast<float>(head_size)),
                        .bias = bias,
-                       .places = distances == Distances::with_gaps ? places.data() : nullptr,
+                       .distances = rows,
+                       .places = distances.gaps ? places.data() : nullptr,
                        .workspace = workspace.data()});
     lane = end;
   }
@@ -298,8 +313,13 @@ void test_attention(std::mt19937& random, const Kernels<Arithmetic>& kernels, in
       double score = 0.0;
       for (int d = head * head_size; d < (head + 1) * head_size; ++d)
         score += widen(queries[place(query, d)]) * widen(keys[place(first_key + key, d)]);
-      if (distances != Distances::none)
-        score += biases[std::clamp(places[query - first_key] - places[key], -reach, reach) + reach];
+      const int apart = std::clamp(places[query - first_key] - places[key], -reach, reach) + reach;
+      if (distances.biases) score += biases[apart];
+      for (int d = head * head_size; distances.rows && d < (head + 1) * head_size; ++d) {
+        const std::size_t feature = static_cast<std::size_t>(numbers[apart]) * hidden + d;
+        score += widen(queries[place(query, d)]) * row_keys[feature] +
+                 widen(keys[place(first_key + key, d)]) * row_queries[feature];
+      }
       weights[key] = std::exp(score / std::sqrt(head_size));
       sum += weights[key];
     }
@@ -320,11 +340,14 @@ void test_attentions(std::mt19937& random, const Kernels<Arithmetic>& kernels,
   for (const int first_key : {0, 16, 48})
     for (const int key_count : {1, 15, 16, 33, 64, 113})
       for (const int head_size : {8, 13, 32})
-        for (const Distances distances : {Distances::none, Distances::whole, Distances::with_gaps})
+        for (const Distances& distances :
+             {Distances{false, false, false}, Distances{true, false, false},
+              Distances{true, true, false}, Distances{true, false, true}, Distances{true, true, true}})
           test_attention(random, kernels, first_key, key_count, head_size, distances,
                          name + " attention from lane " + std::to_string(first_key) + ", " +
                              std::to_string(key_count) + " keys of " + std::to_string(head_size) +
-                             ", distances " + std::to_string(static_cast<int>(distances)));
+                             (distances.rows ? ", rows" : ", biases") +
+                             (distances.gaps ? " with gaps" : ""));
 }
 
 /// What float arithmetic makes of numbers that are none. A key whose score is NaN or infinite leaves no
@@ -359,6 +382,7 @@ void test_attention_of_no_numbers(const Kernels<Arithmetic>& kernels, const std:
                            .key_count = keys,
                            .first_feature = 0,
                            .head_size = head_size,
+                           .scale = 1.0f / std::sqrt(static_cast<float>(head_size)),
                            .workspace = workspace.data()});
         for (int feature = 0; feature < head_size; ++feature)
           for (int query = 0; query < keys; ++query) {
@@ -407,7 +431,8 @@ template <class Arithmetic>
 void test_activations_of_no_numbers(const Kernels<Arithmetic>& kernels, const std::string& name) {
   constexpr int width = 16;
   for (const Activation activation :
-       {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh})
+       {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh,
+        Activation::tanh})
     for (const Kind kind : {Kind::dense, Kind::sparse}) {
       const std::vector<float> ones = {1.0f, 1.0f};  // a whole group, in bfloat16 as well
       const auto linear = make_matrix(kernels, kind, 1, 2, ones);
@@ -427,6 +452,7 @@ void test_activations_of_no_numbers(const Kernels<Arithmetic>& kernels, const st
         if (x == -INFINITY && activation == Activation::none) right = y == -INFINITY;
         if (x == -INFINITY && activation == Activation::relu) right = y == 0.0f;
         if (x == -INFINITY && activation > Activation::relu) right = !std::isfinite(y);
+        if (std::isinf(x) && activation == Activation::tanh) right = y == (x > 0.0f ? 1.0f : -1.0f);
         if (is_int8<Arithmetic>) right = std::isnan(y);  // no number spans codes with others
         expect(right, name + " activation " + std::to_string(static_cast<int>(activation)) + " of " +
                           std::to_string(x) + " is " + std::to_string(y));

@@ -19,7 +19,7 @@ from tests.engine.zoo import ARCHITECTURES, build, save_packed
 # trained ones: those of BERT.
 ROUNDING = {"bf16": 0.03, "int8": 0.12}
 
-WITH_DISTANCES = ("modernbert", "mpnet")
+WITH_DISTANCES = ("deberta-v2", "modernbert", "mpnet")
 """Architectures whose attention knows how far tokens stand apart."""
 
 

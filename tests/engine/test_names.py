@@ -12,7 +12,8 @@ from fineprune import Engine, pack
 from tests.engine.zoo import ARCHITECTURES, VOCABULARY, Packed, build
 
 PREFIX = {name: f"{name}." for name in ("albert", "bert", "distilbert", "electra", "mpnet")} | {
-    "modernbert": "model."
+    "deberta-v2": "deberta.",
+    "modernbert": "model.",
 }
 
 

@@ -77,6 +77,10 @@ def attention(**changes: Any) -> Step:
         "heads": 4,
         "window": 0,
         "bias": None,
+        "terms": 1,
+        "rows": None,
+        "row_keys": None,
+        "row_queries": None,
         **changes,
     }
 
@@ -87,6 +91,14 @@ def table(rows: int = VOCABULARY, columns: int = HIDDEN) -> _native.Embedding:
 
 def gather(**tables: Any) -> Step:
     return {"operation": "gather", "target": "hidden", "tables": tables}
+
+
+def neighbours(source: str, target: str, width: int) -> Step:
+    return {"operation": "neighbours", "source": source, "target": target, "width": width}
+
+
+def ids(*numbers: int) -> NDArray[np.int32]:
+    return np.array(numbers, np.int32)
 
 
 TOKENS, PLACES = table(), table(POSITIONS)
@@ -119,10 +131,6 @@ def make_encoder(
 def changed(number: int, **changes: Any) -> list[Step]:
     """The layer, with one step that is something else."""
     return [{**step, **changes} if index == number else step for index, step in enumerate(LAYER)]
-
-
-def ids(*numbers: int) -> NDArray[np.int32]:
-    return np.array(numbers, np.int32)
 
 
 def batch_of(*lengths: int) -> tuple[NDArray[np.int32], ...]:
@@ -273,7 +281,7 @@ def test_refuses_options_that_it_does_not_have(wrong: dict[str, Any], message: s
         (5, {"bias": uniform(3)}, 'the norm of "hidden" needs 32 weights and biases, got 32 and 3'),
         (5, {"weight": None}, "weight must be an array"),
         (5, {"epsilon": float("nan")}, "the epsilon of a norm must be a small number"),
-        (5, {"source": "value"}, '"value" must be kept in float32'),
+        (5, {"source": "value"}, '"value" must be what a linear has written, and nothing else'),
         (ATTENTION, {"heads": 5}, '"query" of size 32 cannot have 5 heads'),
         (ATTENTION, {"heads": 0}, '"query" of size 32 cannot have 0 heads'),
         (ATTENTION, {"heads": "4"}, '"heads" must be an integer'),
@@ -290,6 +298,13 @@ def test_refuses_options_that_it_does_not_have(wrong: dict[str, Any], message: s
         (ATTENTION, {"bias": uniform(4, 4)}, "of as many distances before a key as behind it"),
         (ATTENTION, {"bias": uniform(20)}, "bias must have 2 axes, got 1"),
         (ATTENTION, {"bias": uniform(4, 5), "window": 3}, "a window or biases, not both"),
+        (ATTENTION, {"terms": 0}, "scores must be sums of at least one product"),
+        (ATTENTION, {"rows": ids(0, 1, 0)}, "rows by distance need tables"),
+        (ATTENTION, {"rows": ids(0, 1), "row_keys": uniform(2, 32)}, "as many distances before"),
+        (ATTENTION, {"rows": ids(0, 2, 1), "row_keys": uniform(2, 32)}, "from 0 to 1, got 2"),
+        (ATTENTION, {"rows": ids(0, -1, 1), "row_queries": uniform(2, 32)}, "from 0 to 1, got -1"),
+        (ATTENTION, {"rows": ids(0), "row_keys": uniform(1, 9)}, "must be 32 a row"),
+        (ATTENTION, {"rows": uniform(1), "row_keys": uniform(1, 32)}, "rows must be int32"),
     ],
 )
 def test_refuses_steps_that_do_not_fit(number: int, wrong: dict[str, Any], message: str) -> None:
@@ -308,6 +323,12 @@ def test_refuses_steps_that_do_not_fit(number: int, wrong: dict[str, Any], messa
         ({"operation": "rotate", "target": "key", "angles": "hidden", "heads": 32}, "no halves"),
         ({"operation": "rotate", "target": "hidden", "angles": "hidden", "heads": 1}, "written"),
         (attention(heads=2), "attention of 2 heads after one of 4"),
+        (neighbours("key", "hidden", 3), '"hidden" is of size 32, expected 96'),
+        (neighbours("key", "around", 3), '"key" must be kept in float32'),
+        (neighbours("hidden", "around", 3), '"hidden" must have been written before the last'),
+        (neighbours("hidden", "around", 2), "an odd number of tokens below 256, got 2"),
+        (neighbours("hidden", "around", 1 << 30), "an odd number of tokens below 256"),
+        (neighbours("gone", "around", 3), '"gone" is read before'),
         (gather(), '"hidden" is gathered from no table'),
         (gather(tokens=table(columns=8)), '"hidden" is of size 32, expected 8'),
         (gather(words=TOKENS), 'by "tokens", "positions" or "types", got "words"'),

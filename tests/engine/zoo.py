@@ -32,6 +32,19 @@ _CONFIGS: dict[str, Any] = {
     ),
     "bert": transformers.BertConfig,
     "camembert": transformers.CamembertConfig,
+    "deberta-v2": lambda **sizes: transformers.DebertaV2Config(
+        **{
+            "relative_attention": True,
+            "position_buckets": 16,
+            "max_relative_positions": 40,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_biased_input": False,
+            "norm_rel_ebd": "layer_norm",
+            "conv_kernel_size": 3,
+            "conv_act": "gelu",
+            **sizes,
+        }
+    ),
     "electra": lambda **sizes: transformers.ElectraConfig(embedding_size=16, **sizes),
     "modernbert": lambda **sizes: transformers.ModernBertConfig(
         **{

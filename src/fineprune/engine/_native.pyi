@@ -133,14 +133,19 @@ class Encoder:
       some of these): the sum of a row of each;
     - `normalize`: `source`, `target`, `weight`, `bias`, `epsilon`: LayerNorm, in place or not;
     - `linear`: `source`, `target`, `weight` (a `Matrix`), `bias`, `activation` ("none", "gelu",
-      "gelu_tanh" or "relu"), `adds`, whether to what is in the target already;
+      "gelu_tanh", "relu" or "tanh"), `adds`, whether to what is in the target already;
     - `multiply`: `source`, `target`, which is multiplied with it, number by number;
     - `rotate`: `target`, `angles`, `heads`: pairs of features of a head, the first half with the
       second, are turned by angles of which the buffer holds cosines, then sines;
+    - `neighbours`: `source`, `target`, `width`: what a token and its neighbours, `width` of them
+      with it in the middle, have in the source: feature f of the n-th is feature `f * width + n`;
     - `attention`: `queries`, which contexts take the place of, `keys`, `values`, `heads`, `window`
       (tokens that stand farther apart do not see each other; 0: all do) and `bias`, float32 of
       shape (heads, 2 * reach + 1), or None: what is added to scores of queries that stand `-reach`
-      to `reach` tokens behind a key, farther ones as those.
+      to `reach` tokens behind a key, farther ones as those. Scores are divided by the root of
+      `terms` head sizes. `rows`, int32 of shape (2 * reach + 1,) or None, are rows of `row_keys`
+      and `row_queries`, float32 of shape (rows, features) or None, by distance as well: to a score
+      are added the products of its query with the one, and of its key with the other.
 
     Weights, biases and norms are float32 of shape (features,).
 

@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "gelu_fast": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
+    "tanh": "tanh",
 }
 """Names of feed-forward activations in a config, and what the native part calls them."""
 
@@ -52,13 +53,13 @@ class Config:
         """
         return self._typed(key, self.values.get(key, default), default)
 
-    def flag(self, key: str) -> bool:
-        """Whether something is so; not, where the config does not say.
+    def flag(self, key: str, default: bool = False) -> bool:
+        """Whether something is so.
 
         Raises:
             UnsupportedModelError: it is neither true nor false.
         """
-        value = self.values.get(key, False)
+        value = self.values.get(key, default)
         if isinstance(value, bool):
             return value
         raise UnsupportedModelError(

@@ -11,6 +11,7 @@ from fineprune.engine.program import (
     BoundAttention,
     BoundGather,
     BoundLinear,
+    BoundNeighbours,
     BoundNorm,
     BoundOperation,
     BoundRotate,
@@ -75,11 +76,14 @@ def _step(operation: BoundOperation, matrices: "dict[str, Matrix]") -> dict[str,
                 "activation": operation.activation,
                 "adds": operation.adds,
             }
+        case BoundNeighbours(source, target, width):
+            return {"operation": "neighbours", "source": source, "target": target, "width": width}
         case Multiply(source, target):
             return {"operation": "multiply", "source": source, "target": target}
         case BoundRotate(target, angles, heads):
             return {"operation": "rotate", "target": target, "angles": angles, "heads": heads}
         case BoundAttention():
+            distances = operation.distances
             return {
                 "operation": "attention",
                 "queries": operation.queries,
@@ -88,6 +92,10 @@ def _step(operation: BoundOperation, matrices: "dict[str, Matrix]") -> dict[str,
                 "heads": operation.heads,
                 "window": operation.window,
                 "bias": operation.bias,
+                "terms": operation.terms,
+                "rows": distances and distances.rows,
+                "row_keys": distances and distances.keys,
+                "row_queries": distances and distances.queries,
             }
 
 

@@ -154,9 +154,10 @@ def build_model(
 
 
 def _rules(architecture: Architecture, config: Config, program: Program) -> InputRules:
-    vocabulary, positions = program.rows("tokens"), program.rows("positions")
+    # Models without a table of positions are trained with so many tokens.
+    positions = program.rows("positions") or config.count("max_position_embeddings")
     return InputRules(
-        vocabulary=vocabulary,
+        vocabulary=program.rows("tokens"),
         types=program.rows("types") or 1,
         positions=positions,
         number=architecture.positions(config, positions),

@@ -9,6 +9,8 @@ from fineprune.engine.architectures import Architecture
 from fineprune.engine.architectures.architecture import HIDDEN
 from fineprune.engine.architectures.operations import (
     Attention,
+    Convolution,
+    DistanceFeatures,
     Gather,
     Ids,
     Linear,
@@ -68,6 +70,15 @@ class BoundLinear:
     norm: NormWeights | None
 
 
+@dataclass(frozen=True)
+class BoundNeighbours:
+    """`target` is what a token and its neighbours, `width` of them, have in `source`."""
+
+    source: str
+    target: str
+    width: int
+
+
 @dataclass(frozen=True, eq=False)
 class BoundRotate:
     """A `Rotate` with its number of heads."""
@@ -87,9 +98,19 @@ class BoundAttention:
     heads: int
     window: int
     bias: Vector | None
+    terms: int
+    distances: DistanceFeatures | None
 
 
-BoundOperation = BoundGather | BoundNorm | BoundLinear | Multiply | BoundRotate | BoundAttention
+BoundOperation = (
+    BoundGather
+    | BoundNorm
+    | BoundLinear
+    | BoundNeighbours
+    | Multiply
+    | BoundRotate
+    | BoundAttention
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +142,7 @@ class Program:
         return [one for one in self.operations if isinstance(one, BoundLinear)]
 
 
+_WIDEST = 256  # of convolutions
 _ORDINARY = {"position_embedding_type": "absolute", "is_decoder": False}
 
 
@@ -140,9 +162,10 @@ def bind(architecture: Architecture, config: Config, weights: Weights) -> Progra
     layers = list(architecture.layers(config, weights))
     hidden = _hidden_size(layers[0].operations, weights.below(layers[0].prefix))
     binder = _Binder(config, weights, hidden)
-    for operation in architecture.embeddings:
+    before = architecture.embeddings(config)
+    for operation in before:
         binder.leave_out(operation, weights)
-    for operation in architecture.embeddings:
+    for operation in before:
         binder.add(operation, weights)
     for layer in layers:
         for operation in layer.operations:
@@ -196,6 +219,7 @@ class _Binder:
             and not weights.has(f"{operation.module}.weight")
         ):
             self._same[operation.source] = operation.target
+            self._sizes[operation.target] = self._hidden
 
     def add(self, operation: Operation, weights: Weights) -> None:
         """Binds an operation to tensors whose names go on after a prefix."""
@@ -211,7 +235,9 @@ class _Binder:
             case Rotate():
                 bound = self._rotate(operation)
             case Attention():
-                bound = self._attention(operation)
+                bound = self._attention(operation, weights)
+            case Convolution():
+                bound = self._convolution(operation, weights)
         if bound is not None:
             self._operations.append(bound)
 
@@ -271,7 +297,32 @@ class _Binder:
             norm,
         )
 
-    def _attention(self, operation: Attention) -> BoundAttention:
+    def _convolution(self, operation: Convolution, weights: Weights) -> BoundLinear:
+        width = self._config.count(operation.width)
+        if not 0 < width < _WIDEST or width % 2 == 0:
+            raise UnsupportedModelError(
+                f"{operation.width} in the model's config is {width}; "
+                f"expected an odd number below {_WIDEST}"
+            )
+        rows, columns = self._sizes[operation.target], self._sizes[operation.source]
+        name = f"{operation.module}.weight"
+        around = f"{operation.source} around"
+        self._operations.append(BoundNeighbours(operation.source, around, width))
+        self._knows_distances = True
+        self._norms.pop(operation.target, None)
+        return BoundLinear(
+            around,
+            operation.target,
+            weights.prefix + name,
+            weights.tensor(name, (rows, columns, width)),
+            weights.bias(operation.module, rows),
+            self._config.activation(operation.activation, operation.usual),
+            True,
+            None,
+        )
+
+    def _attention(self, operation: Attention, weights: Weights) -> BoundAttention:
+        make = operation.distances
         heads = self._heads(operation.heads)
         self._knows_distances |= operation.knows_distances
         return BoundAttention(
@@ -281,6 +332,8 @@ class _Binder:
             heads,
             operation.window,
             None if operation.bias is None else operation.bias(self._weights, heads),
+            operation.terms,
+            None if make is None else make(self._weights, weights, self._hidden),
         )
 
     def _rotate(self, operation: Rotate) -> BoundRotate:
@@ -302,8 +355,8 @@ class _Binder:
             )
         return heads
 
-    def _has(self, key: str | None) -> bool:
-        return key is None or self._config.flag(key)
+    def _has(self, bias: bool | str) -> bool:
+        return self._config.flag(bias) if isinstance(bias, str) else bias
 
     def _name(self, buffer: str) -> str:
         return self._same.get(buffer, buffer)

@@ -51,7 +51,7 @@ class Weights:
         Raises:
             WeightsError: it is missing, or of another shape.
         """
-        return self._checked(name, (rows, columns))
+        return self.tensor(name, (rows, columns))
 
     def vector(self, name: str, size: int) -> Vector:
         """A vector as float32.
@@ -59,7 +59,7 @@ class Weights:
         Raises:
             WeightsError: it is missing, or of another shape.
         """
-        return np.ascontiguousarray(self._checked(name, (size,)).to_array(), np.float32)
+        return np.ascontiguousarray(self.tensor(name, (size,)).to_array(), np.float32)
 
     def bias(self, name: str, size: int, exists: bool = True) -> Vector:
         """Bias of a module; zeros where it has none."""
@@ -73,7 +73,12 @@ class Weights:
         bias = self.vector(f"{name}.bias", rows)
         return make(f"{self.prefix}{name}.weight", matrix), bias
 
-    def _checked(self, name: str, shape: tuple[int, ...]) -> Tensor:
+    def tensor(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A tensor as it is stored.
+
+        Raises:
+            WeightsError: it is missing, or of another shape.
+        """
         tensor = self._tensor(name)
         if tensor.shape != shape:
             raise WeightsError(

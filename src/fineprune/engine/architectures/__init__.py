@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fineprune.engine.architectures.albert import ALBERT
 from fineprune.engine.architectures.architecture import Architecture
 from fineprune.engine.architectures.bert import BERT
+from fineprune.engine.architectures.deberta import DEBERTA_V2
 from fineprune.engine.architectures.distilbert import DISTILBERT
 from fineprune.engine.architectures.electra import ELECTRA
 from fineprune.engine.architectures.modernbert import MODERNBERT
@@ -17,6 +18,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "albert": ALBERT,
     "bert": BERT,
     "camembert": CAMEMBERT,
+    "deberta-v2": DEBERTA_V2,
     "distilbert": DISTILBERT,
     "electra": ELECTRA,
     "modernbert": MODERNBERT,

@@ -31,6 +31,9 @@ class Layer:
     operations: Operations
 
 
+OperationsMaker = Callable[[Config], Operations]
+"""What a model does, from its config."""
+
 LayersMaker = Callable[[Config, Weights], Iterable[Layer]]
 """The layers of a model in order, from its config and its tensors."""
 
@@ -57,7 +60,7 @@ class Architecture:
     base: str
     heads: Mapping[str, HeadBuilder]
     positions: NumberingMaker
-    embeddings: Operations
+    embeddings: OperationsMaker
     layers: LayersMaker
     end: Operations = ()
     roots: tuple[str, ...] = ("embeddings.", "embeddings_project.", "encoder.", "pooler.")

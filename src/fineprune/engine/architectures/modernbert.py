@@ -137,6 +137,13 @@ def _theta(kind: str, config: Config) -> float:
     return theta
 
 
+_EMBEDDINGS: Operations = (
+    Gather(HIDDEN, {"tokens": "embeddings.tok_embeddings"}),
+    _norm("embeddings.norm", HIDDEN, HIDDEN),
+    Gather(f"angles of {_GLOBAL}", {"positions": partial(_angles, _GLOBAL)}),
+    Gather(f"angles of {_LOCAL}", {"positions": partial(_angles, _LOCAL)}),
+)
+
 _HEAD = Step(
     "head.dense",
     "gelu",
@@ -157,12 +164,7 @@ MODERNBERT = Architecture(
         "ModernBertForQuestionAnswering": question_answering(_HEAD, Step("classifier")),
     },
     positions=from_zero,
-    embeddings=(
-        Gather(HIDDEN, {"tokens": "embeddings.tok_embeddings"}),
-        _norm("embeddings.norm", HIDDEN, HIDDEN),
-        Gather(f"angles of {_GLOBAL}", {"positions": partial(_angles, _GLOBAL)}),
-        Gather(f"angles of {_LOCAL}", {"positions": partial(_angles, _LOCAL)}),
-    ),
+    embeddings=lambda config: _EMBEDDINGS,
     layers=_layers,
     end=(_norm("final_norm", HIDDEN, HIDDEN),),
     roots=("embeddings.", "layers.", "final_norm."),

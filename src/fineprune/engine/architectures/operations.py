@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fineprune.engine.config import Config
 from fineprune.engine.weights import Vector, Weights
 
@@ -23,6 +26,26 @@ BiasMaker = Callable[[Weights, int], Vector]
 Of shape `(heads, 2 * reach + 1)`, for queries that stand so far behind a key, from `-reach` to
 `reach`; what is farther away counts as if it were that far.
 """
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceFeatures:
+    """What queries and keys are multiplied with beside each other, by distance.
+
+    Attributes:
+        rows: int32 of shape `(2 * reach + 1,)`: rows of the tables, for queries that stand so far
+            behind a key, from `-reach` to `reach`; what is farther away has those of the ends.
+        keys: of shape `(rows, features)`, for queries; None for nothing.
+        queries: likewise, for keys.
+    """
+
+    rows: NDArray[np.int32]
+    keys: Vector | None
+    queries: Vector | None
+
+
+DistanceMaker = Callable[[Weights, Weights, int], DistanceFeatures | None]
+"""From all tensors, those of the layer and the hidden size to features of distances."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +66,7 @@ class Norm:
         target: where it writes to; may be the same.
         epsilon: key in the config; None where it is always the default.
         default: what transformers takes where the config has no such key.
-        bias: key in the config that says whether it has a bias; None if it always has.
+        bias: whether it has a bias, or the key in the config that says so.
     """
 
     module: str
@@ -51,7 +74,7 @@ class Norm:
     target: str
     epsilon: str | None = "layer_norm_eps"
     default: float = 1e-12
-    bias: str | None = None
+    bias: bool | str = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +91,7 @@ class Linear:
         part: which one, of how many equal parts of the rows.
         size: the buffer whose size `target` has; None if it is its own, or of any size.
         optional: whether models may lack the module: `target` is then another name of `source`.
-        bias: key in the config that says whether it has a bias; None if it always has.
+        bias: whether it has a bias, or the key in the config that says so.
     """
 
     module: str
@@ -80,7 +103,28 @@ class Linear:
     part: tuple[int, int] = (0, 1)
     size: str | None = None
     optional: bool = False
-    bias: str | None = None
+    bias: bool | str = True
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """The activation of a convolution over a token and its neighbours is added to `target`.
+
+    Attributes:
+        module: of weight, of shape `(out, in, width)`, and bias.
+        source: what it reads; nothing has written to it since the last attention.
+        target: what it is added to.
+        width: key in the config: how many tokens it is over.
+        activation: key in the config.
+        usual: the activation that transformers takes where the config has no such key.
+    """
+
+    module: str
+    source: str
+    target: str
+    width: str
+    activation: str
+    usual: str
 
 
 @dataclass(frozen=True)
@@ -111,6 +155,8 @@ class Attention:
         heads: key in the config.
         window: tokens that stand farther apart do not see each other; 0: all do.
         bias: what is added to scores by distance; None for nothing.
+        terms: how many products a score is the sum of, which are scaled together.
+        distances: what there is beside the product of query and key; None for nothing.
     """
 
     queries: str = "query"
@@ -119,12 +165,14 @@ class Attention:
     heads: str = "num_attention_heads"
     window: int = 0
     bias: BiasMaker | None = None
+    terms: int = 1
+    distances: DistanceMaker | None = None
 
     @property
     def knows_distances(self) -> bool:
         """Whether it matters how far apart two tokens stand."""
-        return self.window > 0 or self.bias is not None
+        return self.window > 0 or self.bias is not None or self.distances is not None
 
 
-Operation = Gather | Norm | Linear | Multiply | Rotate | Attention
+Operation = Gather | Norm | Linear | Convolution | Multiply | Rotate | Attention
 Operations = tuple[Operation, ...]

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from fineprune.engine.architectures.architecture import HIDDEN, Layer, LayersMaker
+from fineprune.engine.architectures.architecture import HIDDEN, Layer, LayersMaker, OperationsMaker
 from fineprune.engine.architectures.operations import (
     Attention,
     Gather,
@@ -32,6 +32,7 @@ class LayerNames:
     activation: str = "hidden_act"
     usual: str = "gelu"
     epsilon: str | None = "layer_norm_eps"
+    usual_epsilon: float = 1e-12
 
 
 def layer(names: LayerNames, attention: Attention) -> Operations:
@@ -42,10 +43,10 @@ def layer(names: LayerNames, attention: Attention) -> Operations:
         Linear(names.value, HIDDEN, "value", size=HIDDEN),
         attention,
         Linear(names.output, "query", HIDDEN, adds=True),
-        Norm(names.attention_norm, HIDDEN, HIDDEN, names.epsilon),
+        Norm(names.attention_norm, HIDDEN, HIDDEN, names.epsilon, names.usual_epsilon),
         Linear(names.up, HIDDEN, "intermediate", names.activation, names.usual),
         Linear(names.down, "intermediate", HIDDEN, adds=True),
-        Norm(names.output_norm, HIDDEN, HIDDEN, names.epsilon),
+        Norm(names.output_norm, HIDDEN, HIDDEN, names.epsilon, names.usual_epsilon),
     )
 
 
@@ -53,7 +54,7 @@ def embeddings(
     *kinds: Ids,
     epsilon: str | None = "layer_norm_eps",
     projection: str = "embeddings_project",
-) -> Operations:
+) -> OperationsMaker:
     """The sum of an embedding of each kind, normalized, and made as wide as layers are.
 
     Args:
@@ -66,11 +67,12 @@ def embeddings(
         "positions": "embeddings.position_embeddings",
         "types": "embeddings.token_type_embeddings",
     }
-    return (
+    operations = (
         Gather("embedded", {kind: names[kind] for kind in kinds}),
         Norm("embeddings.LayerNorm", "embedded", "embedded", epsilon),
         Linear(projection, "embedded", HIDDEN, optional=True),
     )
+    return lambda config: operations
 
 
 _BERT = LayerNames()
