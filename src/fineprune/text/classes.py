@@ -123,6 +123,9 @@ _OF_MODELS: Mapping[str, TokenizerClass] = {
 }
 """What transformers takes, by `model_type`, where a tokenizer's configuration names no class."""
 
+_MISNAMED = ("modernbert",)
+"""Models whose tokenizers it takes as they are, whatever class their configuration names."""
+
 
 def tokenizer_class(name: object, model_type: object) -> TokenizerClass:
     """The class that transformers would use.
@@ -131,6 +134,8 @@ def tokenizer_class(name: object, model_type: object) -> TokenizerClass:
         name: `tokenizer_class` in `tokenizer_config.json`, if any.
         model_type: of the model's config.
     """
+    if model_type in _MISNAMED:
+        return PLAIN
     if isinstance(name, str):
         return _CLASSES.get(name.removesuffix("Fast"), PLAIN)
     return _OF_MODELS.get(str(model_type), PLAIN)
