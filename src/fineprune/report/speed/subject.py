@@ -76,11 +76,20 @@ class Subject:
         ]
 
 
-def load_plain(folder: Path, attention: str = "eager") -> Any:
-    """The model of a Hugging Face folder, by the class that its config names."""
+def load_plain(folder: Path, attention: str | None = "eager") -> Any:
+    """The model of a Hugging Face folder, as the engine runs it.
+
+    Args:
+        folder: of the model.
+        attention: implementation of attention; the fastest that the model has if None.
+    """
+    # Here, because the environments of other engines lack what it needs.
+    from fineprune.packing.modules import PRETRAINING
+
     transformers = import_module("transformers")
     name = json.loads((folder / "config.json").read_text("utf-8"))["architectures"][0]
-    return getattr(transformers, name).from_pretrained(folder, attn_implementation=attention).eval()
+    model = transformers.AutoModel if name.endswith(PRETRAINING) else getattr(transformers, name)
+    return model.from_pretrained(folder, attn_implementation=attention).eval()
 
 
 def outputs(answer: Any) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ class PyTorch(Rival):
         """Loads the folder; any shape will do."""
         torch = import_module("torch")
         torch.set_num_threads(threads)
-        model = load_plain(artifact, attention="sdpa").to(getattr(torch, self._dtype))
+        model = load_plain(artifact, attention=None).to(getattr(torch, self._dtype))
 
         def run(inputs: Inputs) -> list[NDArray[Any]]:
             with torch.inference_mode():
