@@ -3,7 +3,7 @@
     python benchmarks/task_data.py data/clinc150/data_full.json data/xquad/xquad.en.json data/tasks
 
 - `intents-*.jsonl`: an utterance and the name of its intent, as pairs for embeddings.
-- `mixed-*.jsonl`: one to three utterances in a row and all of their intents, of thirty: several
+- `mixed-*.jsonl`: one to three utterances in a row and all of their intents, of ten: several
   labels a text, made as MixATIS is (Qin et al. 2020).
 - `sentences-*.jsonl`: a question, a sentence of its paragraph, and whether the answer begins there.
 """
@@ -18,8 +18,8 @@ from typing import Any
 
 Row = dict[str, Any]
 
-_INTENTS = 30
-_TEXTS = {"train": 2000, "validation": 600}
+_INTENTS = 10
+_TEXTS = {"train": 1000, "validation": 400}
 _NEGATIVES = 3  # of each question in training
 _TRAINING_ARTICLES = 38
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*\s*")

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,19 @@ def test_distances_by_hand() -> None:
     # The student's margins are 0 and 1, the teacher's 0 and 0.
     same = torch.ones(2, 2)
     assert float(margin_difference((units, units), (same, same))) == pytest.approx(0.5)
+
+
+def test_without_the_library(
+    workspace: Workspace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [*sys.modules]:
+        if name.startswith("fineprune.training.embedding"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(FinepruneError, match=r"fineprune\[embed\]") as caught:
+        train(values_of(workspace, data), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_other_tasks_distil_no_embeddings(workspace: Workspace) -> None:

@@ -44,12 +44,12 @@ from fineprune.training.recipe import Interval, Recipe, TrainingSettings
 from fineprune.training.run_folder import (
     DensityFolders,
     RunMetrics,
-    RunTrainer,
     claim,
     conclude,
     precision_of,
     require_usable,
 )
+from fineprune.training.scoring import Scoring
 from fineprune.training.task_trainer import TaskTrainer
 from fineprune.training.texts import Collator, padding_collator, text_tokenizer
 from fineprune.training.weighted_loss import weighted_loss
@@ -100,7 +100,7 @@ def run(
     return conclude(trainer, output, seconds=time.monotonic() - started)
 
 
-def _made(recipe: Recipe, task: Task, output: Path, *, resume: bool) -> tuple[Recipe, RunTrainer]:
+def _made(recipe: Recipe, task: Task, output: Path, *, resume: bool) -> tuple[Recipe, Scoring]:
     """The trainer of a recipe, and the recipe with its precision chosen."""
     if isinstance(task, SentenceEmbedding):
         with needs("embed", "a recipe for sentence embeddings"):

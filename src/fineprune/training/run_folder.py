@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast, final
+from typing import Any, cast, final
 
 from transformers import (
     PreTrainedModel,
@@ -33,9 +33,6 @@ LOG_FILE = "trainer_state.json"
 PREDICTIONS_FILE = "predictions.json"
 
 _UNFINISHED_MODEL = ".model"
-
-RunTrainer: TypeAlias = Scoring
-"""What trains a recipe's task."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def claim(output: Path, recipe: Recipe) -> None:
     remove_partial_checkpoints(output)
 
 
-def conclude(trainer: RunTrainer, output: Path, *, seconds: float) -> RunMetrics:
+def conclude(trainer: Scoring, output: Path, *, seconds: float) -> RunMetrics:
     """Writes a trained model, and its metrics, predictions and log beside it.
 
     Every file appears by rename, and the metrics last: where they stand, the run is whole.
@@ -119,7 +116,7 @@ class DensityFolders(TrainerCallback):
         densities: in the order in which the run passes through them.
     """
 
-    def __init__(self, trainer: RunTrainer, output: Path, densities: Sequence[float]) -> None:
+    def __init__(self, trainer: Scoring, output: Path, densities: Sequence[float]) -> None:
         self._trainer = trainer
         self._output = output
         self._densities = densities
@@ -147,7 +144,7 @@ class DensityFolders(TrainerCallback):
             write_json(folder / METRICS_FILE, asdict(metrics))
 
 
-def _metrics(trainer: RunTrainer, logits: Sequence[Logits], seconds: float) -> RunMetrics:
+def _metrics(trainer: Scoring, logits: Sequence[Logits], seconds: float) -> RunMetrics:
     masks = trainer.masks
     return RunMetrics(
         metrics=trainer.score(logits),
@@ -159,7 +156,7 @@ def _metrics(trainer: RunTrainer, logits: Sequence[Logits], seconds: float) -> R
     )
 
 
-def _save(trainer: RunTrainer, output: Path) -> None:
+def _save(trainer: Scoring, output: Path) -> None:
     unfinished = output / _UNFINISHED_MODEL
     trainer.save_model(str(unfinished))  # every process takes part; the first one writes
     if trainer.is_world_process_zero():

@@ -23,6 +23,7 @@ from fineprune.tasks.token_classification import (
 from fineprune.tasks.token_classification.tags import Span
 from fineprune.text.fast import FastTokenizer
 from fineprune.text.settings import TokenizerSettings
+from tests.conformance.models import KINDS, tokenizer_files
 
 PIECES = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "ada", "love", "##lace", "lives", "in", "new", "york"]
 PLACES = {piece: place for place, piece in enumerate([*PIECES, ".", "-", "##s", "the"])}
@@ -199,6 +200,30 @@ def test_windows(longest: int, tmp_path: Path) -> None:
         {"entity_group": "LOC", "score": None, "word": "new york", "start": 22, "end": 30},
     ]
     assert json.loads(json.dumps(first)) == first
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokenizers_of_every_kind(kind: str, tmp_path: Path) -> None:
+    """Entities of whole tokens are found again, however the tokenizer cuts them."""
+    content = (
+        "Ada B-PER\nLovelace I-PER\nlived O\nin O\nLondon B-LOC\nUK B-LOC\n, O\nLondon B-LOC\n"
+    )
+    path = written(tmp_path / "a.conll", content)
+    files = {name: text.encode() for name, text in tokenizer_files(kind).items()}
+    reading = FastTokenizer.read(files, "bert")
+    task = load(train=path, validation=path, max_length=12, stride=4)
+    (one,) = task.evaluation_sets(reading)
+    assert one.notes == ()
+    rows = task.training_features(reading)["labels"][:]
+    assert len(rows) > 1
+    logits = np.zeros((len(rows), 12, 5), np.float32)
+    for row, labels in enumerate(rows):
+        for place, label in enumerate(labels):
+            logits[row, place, label if label != -100 else 1 + place % 4] = 9
+    assert one.score((logits,))["f1"] == 1.0
+    text = "Ada Lovelace lived in London UK , London"
+    found = [text[answer["start"] : answer["end"]] for answer in one.predictions((logits,))[0]]
+    assert found == ["Ada Lovelace", "London", "UK", "London"]
 
 
 def test_entities_inside_of_words(tmp_path: Path) -> None:

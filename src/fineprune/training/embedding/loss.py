@@ -53,6 +53,7 @@ class EmbeddingLoss(nn.Module):
         teacher = self._held["teacher"]
         if teacher is None:
             return task
+        teacher.to(embeddings[0].device)  # where the trainer has put the model
         with torch.no_grad():
             taught = [teacher(dict(one))[EMBEDDING] for one in columns]
         weights = self._distillation

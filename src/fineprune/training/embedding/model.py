@@ -7,6 +7,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from sentence_transformers.util import is_sentence_transformer_model
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -54,8 +55,6 @@ def _has_modules(path: str) -> bool:
     folder = Path(path)
     if folder.is_dir():
         return (folder / MODULES).is_file()
-    from sentence_transformers.util import is_sentence_transformer_model
-
     return bool(is_sentence_transformer_model(path))
 
 
