@@ -233,6 +233,19 @@ def test_the_best_checkpoint(workspace: Workspace, data: Path, tmp_path: Path) -
     assert result.density == pytest.approx(0.4, abs=0.01)
 
 
+def test_several_densities(workspace: Workspace, data: Path, tmp_path: Path) -> None:
+    pruning = {"method": {"name": "magnitude"}, "densities": [0.5, 0.2]}
+    result = train(values_of(workspace, data, pruning=pruning), tmp_path / "run")
+    expected = {"density-0.5": 0.5, "density-0.2": 0.2}
+    for name, density in expected.items():
+        folder = tmp_path / "run" / name
+        assert count(load_model(folder)).density == pytest.approx(density, abs=0.01)
+        found = evaluate(folder, read_recipe(tmp_path / "run" / "recipe.yaml"))
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))["metrics"]
+        assert found.metrics == pytest.approx(metrics, abs=1e-6)
+    assert result.metrics == pytest.approx(metrics, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -244,7 +257,6 @@ def test_the_best_checkpoint(workspace: Workspace, data: Path, tmp_path: Path) -
             r"distillation\.alpha_hidden is not for sentence embeddings",
         ),
         ({"quantize": {"bits": 8}}, "quantize is not for sentence embeddings"),
-        ({"pruning": {"method": {"name": "magnitude"}, "densities": [0.5, 0.2]}}, "pruning.dens"),
         ({"model": "nowhere"}, "nowhere: no tokenizer could be loaded"),
     ],
 )

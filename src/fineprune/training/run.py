@@ -83,6 +83,8 @@ def run(
         say(note)
     recipe, trainer = _made(recipe, task, output, resume=resume)
     trainer.remove_callback(PrinterCallback)
+    if recipe.pruning and recipe.pruning.densities:
+        trainer.add_callback(DensityFolders(trainer, output, recipe.pruning.densities))
     if recipe.training.early_stopping is not None:
         trainer.add_callback(EarlyStoppingCallback(recipe.training.early_stopping))
     for note in (note for one in trainer.evaluation_sets for note in one.notes):
@@ -209,7 +211,7 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
     arguments = training_arguments(settings, output, joined_processes().num_processes, metric)
     if not sets:
         arguments.eval_strategy = IntervalStrategy.NO
-    trainer = TaskTrainer(
+    return TaskTrainer(
         model,
         arguments,
         teacher=prepared.teacher,
@@ -229,6 +231,3 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         data_collator=prepared.collator,
         processing_class=prepared.tokenizer,
     )
-    if pruning and pruning.densities:
-        trainer.add_callback(DensityFolders(trainer, output, pruning.densities))
-    return trainer

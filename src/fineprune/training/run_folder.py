@@ -1,26 +1,17 @@
 """The folder of a run: who may write there, and what is left there in the end."""
 
-import copy
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, final
 
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
 
 from fineprune.errors import TrainingError
 from fineprune.files import is_taken, new_folder, replacing, write_json
-from fineprune.pruning.finalize import finalize
 from fineprune.tasks.base import Logits
 from fineprune.training.checkpoints import remove_partial_checkpoints
 from fineprune.training.recipe import Precision, Recipe, read_recipe, resolved, write_recipe
@@ -139,8 +130,7 @@ class DensityFolders(TrainerCallback):
         target = self._output / f"density-{density:g}"
         shutil.rmtree(target, ignore_errors=True)  # of a run that was resumed from before it
         with new_folder(target) as folder:
-            finalize(copy.deepcopy(cast(PreTrainedModel, trainer.model))).save_pretrained(folder)
-            cast(PreTrainedTokenizerBase, trainer.processing_class).save_pretrained(folder)
+            trainer.save_plain(folder)
             write_json(folder / METRICS_FILE, asdict(metrics))
 
 

@@ -1,10 +1,14 @@
 """Evaluation of a trainer by the sets and metrics of a task."""
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from typing_extensions import override
 
+from fineprune.pruning.finalize import finalize
 from fineprune.tasks.base import (
     EvaluationSet,
     Logits,
@@ -27,6 +31,11 @@ class Scoring(FinePruningMixin):
     def logits(self, evaluation_set: EvaluationSet) -> Logits:
         """The model's outputs over a whole set, in its order."""
         raise NotImplementedError
+
+    def save_plain(self, folder: Path) -> None:
+        """Writes the model without its masks, and its tokenizer; the training goes on."""
+        finalize(copy.deepcopy(cast(PreTrainedModel, self.model))).save_pretrained(folder)
+        cast(PreTrainedTokenizerBase, self.processing_class).save_pretrained(folder)
 
     def score(self, logits: Sequence[Logits]) -> Metrics:
         """The task's metrics; names of sets, where there are several, are put before theirs.

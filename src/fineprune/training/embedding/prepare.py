@@ -100,6 +100,7 @@ def embedding_trainer(
         processing_class=tokenizer,
         schedule=pruning.schedule if pruning else None,
         penalty_schedule=pruning.penalty_schedule if pruning else None,
+        densities=pruning.densities if pruning else (),
         freeze_after=pruning.freeze_after if pruning else None,
         score_learning_rate=settings.score_learning_rate,
     )
@@ -140,7 +141,6 @@ def _require_possible(recipe: Recipe) -> None:
         "distillation.alpha_hidden": bool(recipe.distillation and recipe.distillation.alpha_hidden),
         "augmentation": recipe.augmentation is not None,
         "quantize": recipe.quantize is not None,
-        "pruning.densities": bool(recipe.pruning and recipe.pruning.densities),
     }
     for key, wanted in asked.items():
         if wanted:

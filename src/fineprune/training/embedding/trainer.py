@@ -1,5 +1,6 @@
 """The trainer of recipes for embeddings: it evaluates a task by the task's own sets and metrics."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, final
@@ -15,6 +16,7 @@ from typing_extensions import override
 from fineprune.errors import CheckpointError
 from fineprune.packing.modules import WEIGHTS
 from fineprune.pruning.attach_note import frozen_in
+from fineprune.pruning.finalize import finalize
 from fineprune.tasks.base import EvaluationSet, Logits
 from fineprune.training.checkpoints import CompletionCallback
 from fineprune.training.embedding.batches import TextCollator
@@ -57,6 +59,10 @@ class EmbeddingTrainer(Scoring, SentenceTransformerTrainer):
         ids = evaluation_set.features["input_ids"][:]
         with self.autocast_smart_context_manager():
             return (embed(self.model, ids, collator, self.args.eval_batch_size),)
+
+    @override
+    def save_plain(self, folder: Path) -> None:
+        finalize(copy.deepcopy(self.model)).save_pretrained(str(folder), create_model_card=False)
 
     @override
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
