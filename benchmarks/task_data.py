@@ -1,4 +1,4 @@
-"""Writes the data of the small runs in docs/results/tasks.md, made of CLINC150 and XQuAD.
+"""Writes the data of the small runs in docs/results/small-runs.md, made of CLINC150 and XQuAD.
 
     python benchmarks/task_data.py data/clinc150/data_full.json data/xquad/xquad.en.json data/tasks
 
