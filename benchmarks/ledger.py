@@ -26,6 +26,7 @@ import yaml
 from picture import picture
 
 from fineprune.files import replacing, write_json
+from fineprune.report.frontier.findings import in_words
 from fineprune.report.frontier.reading import frontier_from
 from fineprune.report.frontier.records import OURS, Frontier, Point
 from fineprune.report.machine import cpu_name
@@ -211,7 +212,8 @@ def readme(text: str, record: Mapping[str, Any]) -> str:
 
 def shown(frontier: Frontier) -> Frontier:
     """Of a frontier what a README has room for: our smallest files, and the dense model."""
-    return replace(frontier, points=[one for one in frontier.points if _is_shown(one)])
+    found = replace(frontier, points=[one for one in frontier.points if _is_shown(one)])
+    return replace(found, words=tuple(in_words(found)))
 
 
 def _is_shown(point: Point) -> bool:

@@ -164,7 +164,11 @@ def test_points_of_a_frontier(tmp_path: Path) -> None:
     assert [point.engine for point in frontier.points] == ["fineprune", "pytorch", "openvino"]
     assert frontier.points[0].bits == 8
     assert frontier.points[1].bits is None
-    assert FRONTIER["in_words"][0] in report.models[0].words
+    # Of the points, not of what the file says of them.
+    assert (
+        "5.0% kept reaches the accuracy of the dense model in int8, 94.7%: 94.7% in fast, 3.0 "
+        "times as fast as openvino int8 static, and 3.6 times smaller." in report.models[0].words
+    )
 
 
 def test_without_a_model_of_its_own_the_smallest_density_stands_for_a_frontier(

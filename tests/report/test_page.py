@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -149,6 +150,16 @@ def test_colors_are_the_page_s(page: str) -> None:
     for figure in figures:
         assert "var(--series-0)" in figure
         assert re.findall(r"#[0-9a-f]{6}\b", figure.replace("#ffffff", "")) == []
+
+
+def test_one_point_is_compared_with_nothing(reported: Reported) -> None:
+    report, images = reported
+    frontier, *_ = report.frontiers
+    alone = replace(report, frontiers=[replace(frontier, points=frontier.points[:1])])
+    brings = re.compile(r'<section id="brings">.*?</section>', re.DOTALL)
+    before, after = (brings.findall(render(one, images)) for one in (report, alone))
+    assert ["<svg" in one for one in (*before, *after)] == [True, False]
+    assert "Accuracy and cost" in after[0]
 
 
 def test_every_mask_can_be_chosen(reported: Reported, page: str) -> None:

@@ -106,6 +106,22 @@ def test_tables_are_sorted_by_their_headings(tab: Browser) -> None:
     assert tab.value(names) == sorted(tab.value(names))
 
 
+def test_a_sum_stays_below_what_it_sums(tab: Browser) -> None:
+    table = "document.querySelector('#model-0-bytes ~ .scroll table')"
+    tab.value(f"{table}.id = 'sizes'")
+    last = "[...document.querySelectorAll('#sizes tr')].at(-1).cells[0].textContent"
+    for _ in range(2):
+        tab.value("document.querySelectorAll('#sizes th button')[3].click()")
+        assert tab.value(last) == "all"
+
+
+def test_the_first_screen_has_the_figures_that_count(tab: Browser) -> None:
+    figures = "[...document.querySelectorAll('.figures dd')]"
+    names = "[...document.querySelectorAll('.figures dt')].map((one) => one.textContent)"
+    assert tab.value(names) == ["weights kept", "packed", "one text"]
+    assert tab.value(f"{figures}.every((one) => one.getBoundingClientRect().bottom < 500)")
+
+
 def test_a_mask_is_shown_when_it_is_chosen(tab: Browser) -> None:
     shown = "[...document.querySelectorAll('.masks figure')].map((one) => one.checkVisibility())"
     assert tab.value(shown) == [True] + 11 * [False]

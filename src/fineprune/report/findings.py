@@ -30,7 +30,7 @@ def in_words(
         *_of_bytes(model),
         *(_of_time(model.duration, dense) if model.duration else _of_no_time(model)),
         *_of_structure(model),
-        *_of_training(model),
+        *_of_training(model, dense),
     )
 
 
@@ -52,6 +52,11 @@ def _of_accuracy(model: ModelReport, dense: ModelReport | None) -> Iterator[str]
             f"Its {name} was {metric(name, ours)} when it was trained; that of the dense model was "
             f"{metric(name, theirs)}."
         )
+
+
+def _is_as_good(model: ModelReport, dense: ModelReport) -> bool:
+    shared = [name for name in model.metrics if name in dense.metrics]
+    return bool(shared) and model.metrics[shared[0]] >= dense.metrics[shared[0]]
 
 
 def _of_bytes(model: ModelReport) -> Iterator[str]:
@@ -124,12 +129,14 @@ def _of_structure(model: ModelReport) -> Iterator[str]:
     yield (
         f"{found.empty_rows:,} of {found.rows:,} rows and {found.empty_columns:,} of "
         f"{found.columns:,} columns of its matrices are empty{heads}: these hold "
-        f"{percent(in_lines / zeros)} of the zeros. All others stand alone; what multiplies with "
-        "zeros, as PyTorch does, gains nothing from them."
+        f"{percent(in_lines / zeros)} of the zeros. The others are scattered: an engine that "
+        "multiplies with zeros, as PyTorch does, gains nothing from them."
     )
 
 
-def _of_training(model: ModelReport) -> Iterator[str]:
+def _of_training(model: ModelReport, dense: ModelReport | None) -> Iterator[str]:
+    if dense is not None and _is_as_good(model, dense):
+        return
     lines = [line for line in model.log if line.task_loss is not None]
     end = len(lines) // 5
     if end < 2:

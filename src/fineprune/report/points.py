@@ -26,8 +26,8 @@ def frontier_of(models: Sequence[ModelReport], dense: ModelReport | None) -> Fro
     if dense:
         points.append(_dense_point(dense))
     return Frontier(
-        source="the models of this report",
-        task="as recorded when each was trained",
+        source="this report",
+        task="recorded when each was trained",
         split="validation",
         metric=shared[0],
         rows=first.examples,

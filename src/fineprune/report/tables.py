@@ -30,11 +30,13 @@ class Table:
         caption: what it holds.
         headings: of the columns.
         rows: the first cell of each is a text; the others are numbers or texts.
+        sums: rows that stay below all others, however these are sorted.
     """
 
     caption: str
     headings: Sequence[str]
     rows: Sequence[Row]
+    sums: Sequence[Row] = ()
 
     @property
     def is_number(self) -> list[bool]:
@@ -96,8 +98,9 @@ def bytes_table(parts: Sequence[PartBytes]) -> Table:
     ]
     columns = ("dense", "finalized", "packed")
     sums = [sum(getattr(one, column) for one in parts) for column in columns]
-    rows.append(["all", *(_cell(size, megabytes) for size in sums), Cell(None, "-")])
-    return Table("Size", ["part", "dense", "finalized", "packed", "entropy bound"], rows)
+    whole_file: Row = ["all", *(_cell(size, megabytes) for size in sums), Cell(None, "-")]
+    headings = ["part", "dense", "finalized", "packed", "entropy bound"]
+    return Table("Size", headings, rows, [whole_file])
 
 
 def layer_table(duration: Duration) -> Table:
@@ -121,9 +124,9 @@ def duration_table(duration: Duration) -> Table:
         ["linears", _cell(duration.linears, milliseconds)],
         ["attention itself", _cell(duration.attention, milliseconds)],
         ["LayerNorm, activations, embeddings, head", _cell(duration.rest, milliseconds)],
-        ["whole text", _cell(duration.whole, milliseconds)],
     ]
-    return Table("Milliseconds", ["part", "one thread"], rows)
+    whole_text: Row = ["whole text", _cell(duration.whole, milliseconds)]
+    return Table("Milliseconds", ["part", "one thread"], rows, [whole_text])
 
 
 def form_table(duration: Duration) -> Table:

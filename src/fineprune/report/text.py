@@ -4,11 +4,11 @@ import textwrap
 from collections.abc import Iterator
 
 from fineprune.report import tables
+from fineprune.report.frontier.findings import conditions
 from fineprune.report.frontier.records import Frontier
-from fineprune.report.numbers import metric, percent, whole
+from fineprune.report.numbers import metric, percent
 from fineprune.report.records import ModelReport, Report
 from fineprune.report.tables import Table
-from fineprune.wording import counted
 
 _WIDTH = 80
 
@@ -29,13 +29,8 @@ def frontier_lines(frontier: Frontier) -> Iterator[str]:
 
 
 def _frontier(frontier: Frontier) -> Iterator[str]:
-    machine = frontier.machine
-    rows = "" if frontier.rows is None else f", {whole(frontier.rows)} examples"
     yield "What it brings"
-    yield from _wrapped(
-        f"{frontier.metric}: {frontier.task}, {frontier.split}{rows}. {machine.cpu}, "
-        f"{counted(machine.threads, 'thread')}, {machine.instructions}."
-    )
+    yield from _wrapped(conditions(frontier))
     yield from table_lines(tables.frontier_table(frontier))
 
 
@@ -62,7 +57,10 @@ def table_lines(table: Table) -> Iterator[str]:
 
     Columns have two spaces between them: fewer signs than frames, and easy to search in.
     """
-    rows = [list(table.headings), *([_text(cell) for cell in row] for row in table.rows)]
+    rows = [
+        list(table.headings),
+        *([_text(cell) for cell in row] for row in (*table.rows, *table.sums)),
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.headings))]
     yield table.caption
     for number, row in enumerate(rows):

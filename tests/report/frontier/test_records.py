@@ -1,10 +1,11 @@
 """What a frontier says in words."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fineprune.report.frontier.findings import in_words
+from fineprune.report.frontier.findings import conditions, in_words
 from fineprune.report.frontier.records import Frontier, Machine, Point
 
 MACHINE = Machine("a CPU", 2, "avx2")
@@ -19,7 +20,7 @@ def point(engine: str, precision: str, score: float, milliseconds: float, **othe
         "texts_per_second": 1.0,
     }
     return Point(
-        engine, precision, metrics={"accuracy": score}, milliseconds=milliseconds,
+        engine, precision, metrics={"accuracy": score, "f1": score}, milliseconds=milliseconds,
         **{**values, **other},
     )  # fmt: skip
 
@@ -41,25 +42,48 @@ def test_the_fastest_that_is_good_enough_beside_the_fastest_rival() -> None:
     ]
     first, second = in_words(frontier(*ours, FAST_RIVAL, GOOD_RIVAL))
     assert first == (
-        "10.0% kept reaches the accuracy of the dense model in int8, 0.951: 0.951 in fast, 2.0 "
+        "10.0% kept reaches the accuracy of the dense model in int8, 95.1%: 95.1% in fast, 2.0 "
         "times as fast as openvino int8, and 4.0 times smaller."
     )
     assert second == (
-        "5.0% kept reaches the accuracy of the dense model in int8, 0.951 less 0.3 points: 0.948 "
+        "5.0% kept reaches the accuracy of the dense model in int8, 95.1% less 0.3 points: 94.8% "
         "in fast, 3.0 times as fast as openvino int8, and 5.0 times smaller."
     )
 
 
 def test_none_is_good_enough() -> None:
-    said = list(in_words(frontier(point("fineprune", "fast", 0.9, 1.0), FAST_RIVAL)))
-    assert said[0] == "No packed model reaches the accuracy of the dense model in int8, 0.95."
+    ours = [point("fineprune", "fast", 0.9, 1.0), point("fineprune", "fast", 0.8, 0.5)]
+    assert list(in_words(frontier(*ours, FAST_RIVAL))) == [
+        "No packed model reaches the accuracy of the dense model in int8, 95.0% less 0.3 points. "
+        "The best, 10.0% kept in fast, has 90.0%."
+    ]
 
 
 def test_a_metric_in_percent() -> None:
     close = point("fineprune", "fast", 94.8, 1.0)
-    first, second = in_words(frontier(close, point("openvino", "int8", 95.0, 2.0)))
-    assert first.startswith("No packed model")
-    assert second.startswith("10.0% kept")
+    rival = point("openvino", "int8", 95.0, 2.0)
+    [said] = in_words(replace(frontier(close, rival), metric="f1"))
+    assert said == (
+        "10.0% kept reaches the f1 of the dense model in int8, 95.0 less 0.3 points: 94.8 in fast, "
+        "2.0 times as fast as openvino int8, and 4.0 times smaller."
+    )
+
+
+def test_the_dense_model_in_our_engine_is_no_packed_one() -> None:
+    dense = point("fineprune", "float32", 0.96, 5.0, density=1.0)
+    [said] = in_words(frontier(dense, point("fineprune", "fast", 0.9, 1.0), FAST_RIVAL))
+    assert said.startswith("No packed model")
+
+
+def test_conditions() -> None:
+    assert conditions(frontier(FAST_RIVAL)) == (
+        "Accuracy on 100 examples of test, text-classification. Milliseconds on a CPU, 2 threads, "
+        "avx2."
+    )
+    alone = replace(frontier(FAST_RIVAL), rows=None, machine=Machine("a CPU", 1, "avx2"))
+    assert conditions(alone) == (
+        "Accuracy on test, text-classification. Milliseconds on a CPU, 1 thread, avx2."
+    )
 
 
 @pytest.mark.parametrize("rivals", [(), (point("torch", "float32", 0.95, 9.0),)])
@@ -79,7 +103,7 @@ def test_record() -> None:
         "density": 1.0,
         "bits": 8,
         "embedding_bits": 8,
-        "metrics": {"accuracy": 0.95},
+        "metrics": {"accuracy": 0.95, "f1": 0.95},
         "bytes": 40,
         "milliseconds": 3.0,
         "texts_per_second": 1.0,

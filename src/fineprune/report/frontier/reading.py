@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from fineprune.errors import CheckpointError
+from fineprune.report.frontier.findings import in_words
 from fineprune.report.frontier.records import VERSION, Frontier, Machine, Point
 from fineprune.wording import quoted
 
@@ -29,7 +31,7 @@ def read_frontier(file: Path) -> Frontier:
 
 
 def frontier_from(record: Mapping[str, Any], source: str) -> Frontier:
-    """A frontier of what its `record` was.
+    """A frontier of what its `record` was. What it says in words follows from its points.
 
     Args:
         record: as JSON types.
@@ -45,7 +47,7 @@ def frontier_from(record: Mapping[str, Any], source: str) -> Frontier:
             "was expected: upgrade fineprune, or run `fineprune frontier` again"
         )
     machine = record["machine"]
-    return Frontier(
+    found = Frontier(
         source=source,
         task=str(record["task"]),
         split=str(record["split"]),
@@ -54,8 +56,8 @@ def frontier_from(record: Mapping[str, Any], source: str) -> Frontier:
         machine=Machine(str(machine["cpu"]), int(machine["threads"]), str(machine["instructions"])),
         points=[_point(one) for one in record["points"]],
         left_out={str(name): str(why) for name, why in record.get("left_out", {}).items()},
-        words=[str(line) for line in record["in_words"]],
     )
+    return replace(found, words=tuple(in_words(found)))
 
 
 def _point(one: Mapping[str, Any]) -> Point:

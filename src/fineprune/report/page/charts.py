@@ -1,53 +1,110 @@
 """The figures of a page."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fineprune.report.frontier.records import OURS, Frontier, Point
+from fineprune.report.frontier.records import Frontier, Point
 from fineprune.report.numbers import is_share
 from fineprune.report.page.themes import FAINT, LINES, MARKERS, SERIES, style, to_svg
 from fineprune.report.records import Duration, Histogram, LogLine, PartBytes
 
 _WIDTH = 9.0  # inches; the page scales it to its own
+_LEAST_POINTS = 2  # of a frontier: one alone is compared with nothing
 _MOST_POINTS = 400  # of a line: more are closer than pixels
 
 
+@dataclass(frozen=True)
+class _Look:
+    """How points of a kind look: colors tell what is compared, markers and lines the rest."""
+
+    label: str
+    color: str
+    marker: str
+    line: str = ""
+
+
 def frontier_chart(frontier: Frontier, name: str) -> str:
-    """The metric against milliseconds, and against bytes."""
-    groups: dict[str, list[Point]] = {}
-    for point in frontier.points:
-        if frontier.metric in point.metrics:
-            groups.setdefault(_group(point), []).append(point)
+    """The metric against milliseconds and bytes; empty where there is nothing to compare."""
+    measured = [one for one in frontier.points if frontier.metric in one.metrics]
+    if len(measured) < _LEAST_POINTS:
+        return ""
+    groups: dict[_Look, list[Point]] = {}
+    for point in measured:
+        groups.setdefault(_look(point, frontier), []).append(point)
     with style():
-        figure = Figure((_WIDTH, 3.4), layout="constrained")
+        figure = Figure((_WIDTH, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        for place, (label, points) in enumerate(groups.items()):
-            timed = [
-                (one.milliseconds, _value(one, frontier)) for one in points if one.milliseconds
-            ]
-            sized = [(one.bytes / 1e6, _value(one, frontier)) for one in points]
-            for axes, pairs in ((left, timed), (right, sized)):
-                is_line = label.startswith(OURS) and len(pairs) > 1
-                pairs = sorted(pairs) if is_line else pairs
-                axes.plot(
-                    [pair[0] for pair in pairs],
-                    [pair[1] for pair in pairs],
-                    _marker(place) + ("-" if is_line else ""),
-                    color=SERIES[place % len(SERIES)],
-                    label=label,
-                )
+        for place, (look, points) in enumerate(groups.items()):
+            timed = [one for one in points if one.milliseconds]
+            _draw(left, look, timed, [one.milliseconds or 0.0 for one in timed], frontier)
+            _draw(right, look, points, [one.bytes / 1e6 for one in points], frontier)
+            if place == 0 and look.line:  # of one line: those of others lie close to it
+                _name_densities(right, points, frontier)
         percent = "%" if is_share(frontier.metric) else ""
         left.set_ylabel(f"{frontier.metric}{percent and ', %'}")
+        left.set_ylim(*_span([_value(one, frontier) for one in measured], frontier))
         left.set_xlabel("milliseconds for one text")
         right.set_xlabel("megabytes, all in")
         for axes in (left, right):
             _logarithmic(axes)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         title = f"{frontier.metric} against milliseconds and megabytes; the table has the figures"
         return to_svg(figure, name, title)
+
+
+def _look(point: Point, frontier: Frontier) -> _Look:
+    if point.density >= 1.0:
+        is_int8 = "int8" in point.precision
+        dense = [one for one in frontier.points if one.density >= 1.0]
+        engines = list(dict.fromkeys((one.engine, one.precision) for one in dense))
+        place = engines.index((point.engine, point.precision))
+        label = f"dense, {point.engine} {point.precision}"
+        return _Look(label, SERIES[1] if is_int8 else SERIES[5], MARKERS[1:][place % 5])
+    bits = sorted({one.bits for one in frontier.points if one.bits and one.density < 1.0})
+    place = bits.index(point.bits) if point.bits in bits else 0
+    said = f", {point.bits} bits" if point.bits else ""
+    line = "--" if point.precision == "float32" else "-"
+    color = (SERIES[0], SERIES[2], SERIES[3])[place % 3]
+    return _Look(f"{point.engine} {point.precision}{said}", color, MARKERS[0], line)
+
+
+def _draw(
+    axes: Any, look: _Look, points: Sequence[Point], costs: Sequence[float], frontier: Frontier
+) -> None:
+    """Points in the order of their densities, so that a line goes from the densest on."""
+    both = sorted(zip(points, costs, strict=True), key=lambda pair: -pair[0].density)
+    axes.plot(
+        [cost for _, cost in both],
+        [_value(one, frontier) for one, _ in both],
+        look.marker + look.line,
+        color=look.color,
+        label=look.label,
+        markersize=5,
+    )
+
+
+def _name_densities(axes: Any, points: Sequence[Point], frontier: Frontier) -> None:
+    """At the ends of a line, where others leave room."""
+    ordered = sorted(points, key=lambda one: one.density)
+    for one in ordered[:: max(1, len(ordered) - 1)]:
+        axes.annotate(
+            f"{100 * one.density:.3g}%",
+            (one.bytes / 1e6, _value(one, frontier)),
+            xytext=(6, -3),
+            textcoords="offset points",
+            fontsize=8,
+        )
+
+
+def _span(values: Sequence[float], frontier: Frontier) -> tuple[float, float]:
+    """Of the axis: a little more than the values have, and of shares nothing beyond all."""
+    room = max(0.15 * (max(values) - min(values)), 0.01 * abs(max(values)), 1e-6)
+    top = max(values) + room
+    return min(values) - room, min(top, 100.0 + room / 4) if is_share(frontier.metric) else top
 
 
 def histogram_chart(histogram: Histogram, what: str, name: str) -> str:
@@ -158,18 +215,6 @@ def _stack(
     axes.figure.legend(loc="outside upper center", ncols=len(labels))
 
 
-def _marker(place: int) -> str:
-    """Another one where colours begin anew."""
-    return MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
-
-
-def _group(point: Point) -> str:
-    if point.density >= 1.0:
-        return f"{point.engine} {point.precision}, dense"
-    bits = f", {point.bits} bits" if point.bits else ""
-    return f"{point.engine} {point.precision}{bits}"
-
-
 def _value(point: Point, frontier: Frontier) -> float:
     value = point.metrics[frontier.metric]
     return 100 * value if is_share(frontier.metric) else value
@@ -181,7 +226,7 @@ def _logarithmic(axes: Any) -> None:
     axes.xaxis.set_minor_formatter(FuncFormatter(_sparse))
     axes.tick_params(which="both", labelsize=8)
     axes.grid(visible=True, which="major", color=FAINT)
-    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def _plain(value: float, _: object) -> str:

@@ -1,13 +1,14 @@
 """The page itself: templates filled with a report."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fineprune.report import numbers, tables
+from fineprune.report.frontier.findings import conditions
 from fineprune.report.frontier.records import Frontier
 from fineprune.report.masks import MaskImage, to_data_url
 from fineprune.report.names import order_of_parts
@@ -54,7 +55,7 @@ def _with_code(sentence: str) -> Markup:
 
 def _brought(frontier: Frontier, place: int) -> dict[str, Any]:
     return {
-        "frontier": frontier,
+        "conditions": f"{conditions(frontier)} Measured for {frontier.source}.",
         "chart": Markup(charts.frontier_chart(frontier, f"frontier-{place}")),
         "table": tables.frontier_table(frontier),
     }
@@ -70,6 +71,7 @@ def _section(model: ModelReport, place: int, images: Sequence[MaskImage]) -> dic
     return {
         "id": name,
         "model": model,
+        "figures": list(_figures(model)),
         "parts": parts,
         "cells": _rows(by_part, parts),
         "densest": max(by_part.values()) or 1.0,
@@ -83,6 +85,22 @@ def _section(model: ModelReport, place: int, images: Sequence[MaskImage]) -> dic
         "charts": {title: Markup(chart) for title, chart in _charts(model, name).items()},
         "tables": _tables(model),
     }
+
+
+def _figures(model: ModelReport) -> Iterator[dict[str, str]]:
+    """What a reader looks for first."""
+    smaller = f"{numbers.times(model.dense_bytes / model.packed_bytes)} times smaller than dense"
+    yield _figure("weights kept", numbers.percent(model.density))
+    yield _figure("packed", numbers.megabytes(model.packed_bytes), smaller)
+    for name, value in [*model.metrics.items()][:1]:
+        yield _figure(name, numbers.metric(name, value), "when it was trained")
+    if model.duration:
+        text = f"for {model.duration.tokens} tokens on one thread"
+        yield _figure("one text", numbers.milliseconds(model.duration.whole), text)
+
+
+def _figure(name: str, value: str, aside: str = "") -> dict[str, str]:
+    return {"name": name, "value": value, "aside": aside}
 
 
 def _rows(
