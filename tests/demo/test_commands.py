@@ -19,6 +19,7 @@ from fineprune.demo.commands import (
     words_of,
     write_command_dataset,
 )
+from fineprune.demo.run import QUESTIONS
 from fineprune.errors import DataError, FinepruneError
 from tests.demo.homes import home, save
 
@@ -209,3 +210,13 @@ def test_packaged_sentences_are_clean(packaged: CommandDataset) -> None:
         assert set(row) == {"text", "label"}
         assert row["text"] == " ".join(row["text"].split())
         assert not set(row["text"]) & set("[]()<>{}|;")
+
+
+def test_what_the_demo_asks_was_not_trained_on(packaged: CommandDataset) -> None:
+    trained = {words(row["text"]) for row in rows(packaged.train)}
+    assert not trained & {words(question) for question in QUESTIONS}
+
+
+def words(text: str) -> str:
+    """Letters and digits alone, whatever their case."""
+    return "".join(character for character in text.casefold() if character.isalnum())

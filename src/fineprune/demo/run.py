@@ -30,11 +30,11 @@ BITS = 4
 DENSE_EPOCHS = 2
 
 QUESTIONS = (
-    "wake me up in twenty minutes",
-    "is it going to rain tomorrow?",
+    "could you switch off the bedroom lights?",
+    "how warm is it in the nursery?",
     "stop the music for a moment",
 )
-"""As people speak: none of them stands in the data, nor fits one of its patterns."""
+"""None of these stands in the training data."""
 
 _TRAINING = {
     "batch_size": 32,
