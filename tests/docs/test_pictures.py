@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+
+pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 from pictures import fine_tuned, fisher_densities, pictures
 
 DOCS = Path(__file__).parents[2] / "docs"
