@@ -1,4 +1,4 @@
-"""What a pruned recipe with a teacher leaves open becomes what won; all others stay as they stand."""
+"""What a pruned recipe with a teacher leaves open becomes what won; others stay as they stand."""
 
 from pathlib import Path
 from typing import Any
