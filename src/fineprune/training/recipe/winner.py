@@ -1,4 +1,4 @@
-"""What a pruned recipe with a teacher leaves open: as it won on CLINC150, docs/results/levers.md."""
+"""What a pruned recipe with a teacher leaves open: as it won (docs/results/levers.md)."""
 
 from collections.abc import Mapping
 from typing import Any
