@@ -134,10 +134,16 @@ struct AttentionTask {
   float* workspace;  ///< `attention_workspace` floats
 };
 
+/// At least as many as a block of queries has distances to keys; what stands behind so many floats is
+/// aligned as they are.
+constexpr std::size_t distance_columns(int key_count) {
+  const std::size_t keys = static_cast<std::size_t>(key_count) + lane_multiple - 1;
+  return keys / lane_multiple * lane_multiple + 2 * lane_multiple;
+}
+
 /// Floats of workspace for what a block of queries adds to scores by distance.
 constexpr std::size_t distance_workspace(int key_count, int head_size, bool has_rows) {
-  const std::size_t distances = static_cast<std::size_t>(key_count) + 2 * lane_multiple;
-  return distances * (has_rows ? static_cast<std::size_t>(head_size) : 1);
+  return distance_columns(key_count) * (has_rows ? static_cast<std::size_t>(head_size) : 1);
 }
 
 /// Floats of workspace for a head of a sequence of `key_count` tokens, whose distances have rows or not.

@@ -71,7 +71,7 @@ void add_biases(const AttentionTask<State>& task, int lane, float* scores) {
 template <int vectors, class State, class Factor>
 void add_rows(const AttentionTask<State>& task, const float* table, int lane, const Factor& factor,
               float* scores) {
-  const std::size_t columns = static_cast<std::size_t>(task.key_count) + 2 * lane_multiple;
+  const std::size_t columns = distance_columns(task.key_count);
   float* const features = task.workspace;  // [head_size][columns]
   for_distances<vectors * lanes>(
       task, lane,
