@@ -51,6 +51,13 @@ def test_the_fastest_that_is_good_enough_beside_the_fastest_rival() -> None:
     )
 
 
+def test_a_model_is_named_once() -> None:
+    [said] = in_words(frontier(point("fineprune", "fast", 0.96, 1.0), FAST_RIVAL))
+    assert said.startswith(
+        "10.0% kept reaches the accuracy of the dense model in int8, 95.0%: 96.0%"
+    )
+
+
 def test_none_is_good_enough() -> None:
     ours = [point("fineprune", "fast", 0.9, 1.0), point("fineprune", "fast", 0.8, 0.5)]
     assert list(in_words(frontier(*ours, FAST_RIVAL))) == [

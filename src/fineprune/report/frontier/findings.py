@@ -31,11 +31,15 @@ def in_words(frontier: Frontier) -> Iterator[str]:
     best = max(_score(one, frontier) for one in rivals)
     fastest = min(rivals, key=_milliseconds)
     unit = _POINT if best <= _HIGHEST_SHARE else 100 * _POINT
+    before: Point | None = None
     for margin in _MARGINS:
         enough = [one for one in ours if _score(one, frontier) >= best - margin * unit]
         aim = _aim(frontier, best, margin)
         if enough:
-            yield _beside(frontier, min(enough, key=_milliseconds), fastest, aim)
+            chosen = min(enough, key=_milliseconds)
+            if chosen is not before:  # the same again would be no news
+                yield _beside(frontier, chosen, fastest, aim)
+            before = chosen
         elif margin == max(_MARGINS):
             closest = max(ours, key=lambda one: _score(one, frontier))
             yield (
