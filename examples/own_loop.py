@@ -1,7 +1,7 @@
 """Fine-prunes in a training loop of your own, with accelerate: no recipe, no Trainer.
 
     python examples/own_loop.py
-    accelerate launch --num_processes 2 examples/own_loop.py
+    torchrun --nproc-per-node 2 examples/own_loop.py
 
 The model is tiny and random and the task is made up (does token 7 occur?), so that this runs in
 seconds; put your model, data and optimizer in their places.
@@ -29,7 +29,11 @@ ACCUMULATION = 2
 def main() -> None:
     """Trains, prunes meanwhile, and makes the model plain again."""
     torch.manual_seed(0)
-    accelerator = Accelerator(gradient_accumulation_steps=ACCUMULATION)
+    accelerator = Accelerator(
+        gradient_accumulation_steps=ACCUMULATION,
+        # Without a GPU it has to be told, or each of several processes trains on its own.
+        cpu=not torch.accelerator.is_available(),
+    )
     model = BertForSequenceClassification(
         BertConfig(
             vocab_size=32,
@@ -48,7 +52,8 @@ def main() -> None:
 
     plain = accelerator.unwrap_model(model)
     schedule = PruningSchedule(warmup_steps=30, initial_warmup=1, final_warmup=3)
-    pruner = Pruner(plain, optimizer, total_steps=STEPS, schedule=schedule)
+    steps = len(batches) // ACCUMULATION  # of several processes, each makes fewer
+    pruner = Pruner(plain, optimizer, total_steps=steps, schedule=schedule)
     step = 0
     for tokens, labels in batches:
         with accelerator.accumulate(model):
