@@ -28,6 +28,10 @@ def test_only_ten_are_looked_at() -> None:
 
 
 def test_equal_scores_and_none_at_all() -> None:
-    assert ranking_metrics([np.zeros(3)], [np.array([False, True, False])])["mrr@10"] == 0.5
+    # A model that says the same of all has found nothing, wherever in the data the right one is.
+    for place in range(3):
+        found = ranking_metrics([np.zeros(3)], [np.arange(3) == place])
+        assert found["mrr@10"] == pytest.approx(1 / 3)
+        assert found["accuracy@1"] == 0
     scores = np.array([np.nan, -5.0])
     assert ranking_metrics([scores], [np.array([False, True])])["accuracy@1"] == 1.0

@@ -20,8 +20,9 @@ def ranking_metrics(
 ) -> Metrics:
     """`ndcg@10`, `mrr@10` and `accuracy@1`: means over queries.
 
-    A document counts as much as any other that is relevant. Of documents with equal scores, the
-    first one is ranked first; what is no number is ranked last.
+    A document counts as much as any other that is relevant. Of documents with equal scores, those
+    that are not relevant are ranked first, whatever their order in the data: a model that says the
+    same of all finds nothing. What is no number is ranked last.
 
     Args:
         scores: of the documents of each query, shape `(documents,)`.
@@ -42,7 +43,7 @@ def ranking_metrics(
 def _hits(scores: NDArray[Any], relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
     """1 for each of the best documents that is right, best first."""
     known = np.where(np.isnan(scores), -np.inf, scores)
-    best = np.argsort(-known, kind="stable")[:DEPTH]
+    best = np.lexsort((relevant, -known))[:DEPTH]
     return relevant[best].astype(float)
 
 
