@@ -38,7 +38,7 @@ RESULTS = ROOT / "docs" / "results"
 LEDGER, HEAD, PAGE = RESULTS / "ledger.json", RESULTS / "head.md", RESULTS.with_suffix(".md")
 README, PICTURE = ROOT / "README.md", ROOT / "docs" / "frontier.svg"
 
-IN_README = "clinc150-densities"
+IN_README = "clinc150-won"
 """The record of its table and picture."""
 
 BEGIN, END = "<!-- from docs/results/ledger.json -->", "<!-- until here -->"
