@@ -149,6 +149,13 @@ def test_hidden_states_differ_in_relation_to_the_size_of_the_teachers() -> None:
     assert found.item() == pytest.approx(6 / 14 + 2 / 4)
     assert hidden_difference(teacher, teacher, real).item() == 0.0
     # Of all tokens, and whatever the unit of the states.
+    # Of several texts the mean, however many tokens they have.
+    both = torch.tensor([[True, True, False], [True, False, False]])
+    texts = [torch.cat([one, 2 * other]) for one, other in zip(student, teacher, strict=True)]
+    taught = [torch.cat([one, one]) for one in teacher]
+    doubled = 1 + 1  # a text with twice the teacher's states, over two layers
+    found = hidden_difference(texts, taught, both).item()
+    assert found == pytest.approx((6 / 14 + 2 / 4 + doubled) / 2)
     larger = [1e3 * one for one in student], [1e3 * one for one in teacher]
     everywhere = hidden_difference(student, teacher, None).item()
     assert hidden_difference(*larger, real=None).item() == pytest.approx(everywhere, rel=1e-6)

@@ -45,6 +45,10 @@ MODELS = (
     ("roberta", "token", "byte-level"),
     ("distilbert", "question", "wordpiece"),
     ("xlm-roberta", "none", "unigram"),
+    ("mpnet", "sequence", "wordpiece"),
+    ("albert", "question", "unigram"),
+    ("modernbert", "sequence", "byte-level"),
+    ("deberta-v2", "token", "unigram"),
     ("electra", "none", "byte-level"),
 )
 RECIPE = "task:\n  kind: {kind}\n  max_length: 40\n  stride: 4\n  unanswerable: true\n"

@@ -14,7 +14,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from fineprune.pruning import L0, Masks, Method, PruningSchedule, SoftMovement, attach
 from fineprune.training import Distillation, FinePruningMixin
-from tests.training.loop import Recorder, dataset, masked, other, trainer_of
+from tests.training.loop import Recorder, dataset, masked, other, trainer_of, uneven
 from tests.workspace import Kind, bert_config
 
 SOFT = SoftMovement(final_lambda=20.0, initial_score=0.4)
@@ -102,10 +102,21 @@ def steps(
     return record.gradients, [logs["loss"] for logs in record.logs if "loss" in logs]
 
 
+def hidden_states() -> dict[str, Any]:
+    rows, collator = uneven("classification")
+    return {
+        "train_dataset": rows,
+        "data_collator": collator,
+        "distillation": Distillation(alpha_hidden=1.0),
+        "changes": {"remove_unused_columns": False},
+    }
+
+
 CASES: dict[str, tuple[Kind | str, Callable[[], dict[str, Any]]]] = {
     "classes": ("classification", dict),
     "questions": ("question-answering", dict),
     "tokens": ("tokens", dict),
+    "hidden states of texts of any length": ("classification", hidden_states),
     "class weights": ("classification", lambda: {"compute_loss_func": weighted}),
     "a model that counts items": ("classification", lambda: {"model": counting(SOFT)}),
     "label smoothing": (

@@ -51,8 +51,9 @@ def hidden_difference(
 ) -> Tensor:
     """Squared difference of hidden states, of each layer in relation to the teacher's own size.
 
-    sum over layers of mean((student - teacher)^2) / mean(teacher^2) (Kurtic et al. 2023,
-    arXiv 2310.06927), the means over numbers of tokens that are no padding.
+    Sum over layers of mean((student - teacher)^2) / mean(teacher^2) (Kurtic et al. 2023, arXiv
+    2310.06927), of each text over its tokens that are no padding; the mean over texts, so that it
+    is the same however a batch is shared by processes or accumulated.
 
     Args:
         student: states after each layer, shape `(batch, tokens, width)`.
@@ -67,7 +68,8 @@ def hidden_difference(
         ours, theirs = ours.float(), theirs.float()
         kept = 1.0 if real is None else real[..., None].float()
         # Products, not a selection of rows: how many are left would have to be waited for.
-        parts.append(((ours - theirs).square() * kept).sum() / (theirs.square() * kept).sum())
+        error, size = ((ours - theirs).square() * kept), theirs.square() * kept
+        parts.append((error.sum((1, 2)) / size.sum((1, 2))).mean())
     return torch.stack(parts).sum()
 
 

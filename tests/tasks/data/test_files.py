@@ -195,7 +195,7 @@ def test_an_empty_parquet_file(tmp_path: Path) -> None:
             gzip.compress(b"text\tlabel\na\t1\n", mtime=0)[:-9],
             "is not a complete gzip file",
         ),
-        ("a.xlsx", "PK", "its name has to end in .tsv, .csv, .json, .jsonl, .parquet"),
+        ("a.xlsx", "PK", "has to end in .tsv, .csv, .json, .jsonl, .conll, .bio, .iob, .parquet"),
     ],
 )
 def test_files_that_cannot_be_read(
