@@ -154,8 +154,8 @@ def test_hidden_states_differ_in_relation_to_the_size_of_the_teachers() -> None:
     texts = [torch.cat([one, 2 * other]) for one, other in zip(student, teacher, strict=True)]
     taught = [torch.cat([one, one]) for one in teacher]
     doubled = 1 + 1  # a text with twice the teacher's states, over two layers
-    found = hidden_difference(texts, taught, both).item()
-    assert found == pytest.approx((6 / 14 + 2 / 4 + doubled) / 2)
+    both_texts = hidden_difference(texts, taught, both).item()
+    assert both_texts == pytest.approx((6 / 14 + 2 / 4 + doubled) / 2)
     larger = [1e3 * one for one in student], [1e3 * one for one in teacher]
     everywhere = hidden_difference(student, teacher, None).item()
     assert hidden_difference(*larger, real=None).item() == pytest.approx(everywhere, rel=1e-6)

@@ -6,6 +6,8 @@ tokenizer.py         what tasks need of a tokenizer                    -> Tokeni
 model_names.py       what recipes call a model                         -> resolve_name
 registry.py          tasks by kind                                     -> TaskSettings, load_task
 data/                files and data sets of the hub, to tables
+reading.py           sources read split by split, with notes on them   -> Reading
+seen_tokens.py       tokens of the training texts                      -> seen_tokens
 class_weights.py     what classes weigh in a loss                      -> weights_of_classes
 classification/      text classification and regression
 question_answering/  extractive question answering

@@ -1,25 +1,15 @@
 """From settings to a task: every file is read and checked here."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
 
 from fineprune.errors import DataError
 from fineprune.tasks.base import Split
 from fineprune.tasks.classification.labels import UnusableValueError
-from fineprune.tasks.data import (
-    BrokenRow,
-    Sources,
-    Table,
-    notes_on_dropped,
-    read,
-    refuse,
-    with_default_splits,
-)
+from fineprune.tasks.data import BrokenRow, Sources, Table, with_default_splits
+from fineprune.tasks.reading import Reading, evaluation_of
 from fineprune.tasks.reranking.settings import RerankingSettings
 from fineprune.tasks.reranking.task import Judgement, JudgementSet, Reranking
 from fineprune.tasks.values import number_of, text_of
-
-_SPLITS: Final[tuple[Split, ...]] = ("validation", "test")
 
 
 def load_reranking(
@@ -43,32 +33,22 @@ def load_reranking(
             f"{train.source}: all {len(train)} documents have the same label, and at least two "
             "are needed to learn from"
         )
-    sources: Mapping[Split, Mapping[str, Sources]] = {
-        "validation": splits.validation,
-        "test": splits.test,
-    }
-    evaluation = {
-        split: {name: reader.one(one) for name, one in sources[split].items()}
-        for split in _SPLITS
-        if only in (None, split)
-    }
+    evaluation = evaluation_of(splits, only, reader.one)
     notes = [note for sets in evaluation.values() for one in sets.values() for note in one.notes()]
     return Reranking(
         max_length=settings.max_length,
         train=train,
         evaluation=evaluation,
-        notes=(*reader.notes(), *notes),
+        notes=(*reader.reading.notes(), *notes),
     )
 
 
 class _Reader:
-    """Reads sources as the settings say, and keeps what there is to say of them."""
+    """Reads judgements as the settings say."""
 
     def __init__(self, settings: RerankingSettings) -> None:
         self._columns = settings.columns
-        self._broken: list[BrokenRow] = []
-        self._notes: list[str] = []
-        self._on_broken = refuse if settings.broken_rows == "refuse" else self._broken.append
+        self.reading = Reading(settings.columns, settings.broken_rows)
 
     def one(self, sources: Sources) -> JudgementSet:
         """One set.
@@ -76,20 +56,8 @@ class _Reader:
         Raises:
             DataError: it cannot be read, or no row of it can be used.
         """
-        tables = [read(source, self._columns, self._on_broken) for source in sources]
-        self._notes += [note for table in tables for note in table.notes]
-        source = ", ".join(table.source for table in tables)
-        judgements = [one for table in tables for one in self._judgements(table)]
-        if not judgements:
-            first = self._broken[0]
-            raise DataError(
-                f"{source}: no row can be used; the first, {first.place}: {first.reason}"
-            )
+        source, judgements = self.reading.rows(self.reading.tables(sources), self._judgements)
         return JudgementSet(source, tuple(judgements))
-
-    def notes(self) -> list[str]:
-        """What looks wrong in the files, each once, and which rows were left out."""
-        return [*dict.fromkeys(self._notes), *notes_on_dropped(self._broken)]
 
     def _judgements(self, table: Table) -> Iterator[Judgement]:
         query, document, label = self._columns
@@ -104,7 +72,9 @@ class _Reader:
                     )
                 yield Judgement(text_of(query, row[0]), text_of(document, row[1]), relevance)
             except UnusableValueError as reason:
-                self._on_broken(BrokenRow(table.source, f"{table.unit} {number}", str(reason)))
+                self.reading.on_broken(
+                    BrokenRow(table.source, f"{table.unit} {number}", str(reason))
+                )
 
 
 def _as_number(value: object) -> object:

@@ -1,28 +1,18 @@
 """From settings to a task: every file is read and checked here."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
 
 from fineprune.errors import DataError
 from fineprune.tasks.base import Split
 from fineprune.tasks.classification.labels import ordered
-from fineprune.tasks.data import (
-    BrokenRow,
-    Sources,
-    Table,
-    notes_on_dropped,
-    read,
-    refuse,
-    with_default_splits,
-)
+from fineprune.tasks.data import Sources, Table, with_default_splits
+from fineprune.tasks.reading import Reading, evaluation_of
 from fineprune.tasks.token_classification.examples import Example, ExampleSet, examples_of
 from fineprune.tasks.token_classification.settings import TokenClassificationSettings
 from fineprune.tasks.token_classification.tags import require_tags, tags_of_kinds
 from fineprune.tasks.token_classification.task import TokenClassification
 from fineprune.text.windows import WindowShape
 from fineprune.wording import quoted
-
-_SPLITS: Final[tuple[Split, ...]] = ("validation", "test")
 
 
 def load_token_classification(
@@ -49,15 +39,7 @@ def load_token_classification(
         train = reader.one(splits.train)
         names = names or reader.names(train)
         train = train if only is None else None
-    sources: Mapping[Split, Mapping[str, Sources]] = {
-        "validation": splits.validation,
-        "test": splits.test,
-    }
-    evaluation = {
-        split: {name: _required(reader.one(one)) for name, one in sources[split].items()}
-        for split in _SPLITS
-        if only in (None, split)
-    }
+    evaluation = evaluation_of(splits, only, lambda one: _required(reader.one(one)))
     every = [
         *([train] if train else []),
         *(one for sets in evaluation.values() for one in sets.values()),
@@ -69,20 +51,18 @@ def load_token_classification(
         windows=WindowShape(settings.max_length, settings.stride),
         train=train,
         evaluation=evaluation,
-        notes=(*reader.notes(), *_notes_on_training(train, names)),
+        notes=(*reader.reading.notes(), *_notes_on_training(train, names)),
     )
 
 
 class _Reader:
-    """Reads sources as the settings say, and keeps what there is to say of them."""
+    """Reads texts and their entities as the settings say."""
 
     def __init__(self, settings: TokenClassificationSettings) -> None:
         self._columns = settings.columns
         self._tokens = settings.text is None
-        self._broken: list[BrokenRow] = []
-        self._notes: list[str] = []
         self._declared: list[tuple[str, ...] | None] = []
-        self._on_broken = refuse if settings.broken_rows == "refuse" else self._broken.append
+        self.reading = Reading(settings.columns, settings.broken_rows)
 
     def one(self, sources: Sources) -> ExampleSet | None:
         """One set; None of no sources.
@@ -92,20 +72,15 @@ class _Reader:
         """
         if not sources:
             return None
-        tables = [read(source, self._columns, self._on_broken) for source in sources]
-        self._notes += [note for table in tables for note in table.notes]
+        tables = self.reading.tables(sources)
         self._declared += [table.class_names.get(self._columns[1]) for table in tables]
-        source = ", ".join(table.source for table in tables)
-        examples = [one for table in tables for one in self._examples(table)]
-        if not examples:
-            first = self._broken[0]
-            raise DataError(
-                f"{source}: no row can be used; the first, {first.place}: {first.reason}"
-            )
+        source, examples = self.reading.rows(tables, self._examples)
         return ExampleSet(source, tuple(examples))
 
     def _examples(self, table: Table) -> Iterator[Example]:
-        return examples_of(table, self._columns, tokens=self._tokens, on_broken=self._on_broken)
+        return examples_of(
+            table, self._columns, tokens=self._tokens, on_broken=self.reading.on_broken
+        )
 
     def names(self, train: ExampleSet | None) -> tuple[str, ...]:
         """The tags that the training set declares, if they are IOB2; else of the kinds in it."""
@@ -123,10 +98,6 @@ class _Reader:
             where = train.source if train else "the recipe"
             raise DataError(f"{where} holds no entity, and at least one is needed to learn from")
         return tags_of_kinds(kinds)
-
-    def notes(self) -> list[str]:
-        """What looks wrong in the files, each once, and which rows were left out."""
-        return [*dict.fromkeys(self._notes), *notes_on_dropped(self._broken)]
 
 
 def _required(found: ExampleSet | None) -> ExampleSet:
