@@ -1,5 +1,6 @@
 """Tiny models of each architecture and head with a tokenizer of each kind, packed and unpacked."""
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -154,6 +155,11 @@ class Pair:
     @cached_property
     def model(self) -> Any:
         return CLASSES[self.head].from_pretrained(self.folder).eval()
+
+    @cached_property
+    def exact_model(self) -> Any:
+        """The same in double precision."""
+        return copy.deepcopy(self.model).double()
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
