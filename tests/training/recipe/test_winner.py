@@ -91,3 +91,13 @@ def test_a_run_goes_on_as_it_began(tmp_path: Path) -> None:
     now = read_recipe(new)
     old.write_text(yaml.safe_dump(resolved(now)), encoding="utf-8")
     assert read_recipe(new, resumed=old) == now
+
+
+def test_a_run_does_not_go_on_otherwise_than_is_said(tmp_path: Path) -> None:
+    before = read(tmp_path, OPEN)
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text(yaml.safe_dump(resolved(before)), encoding="utf-8")
+    new.write_text(yaml.safe_dump({**OPEN, "augmentation": None}), encoding="utf-8")
+    now = read_recipe(new, resumed=old)
+    assert now.augmentation is None  # so that the run, which has it, refuses to go on
+    assert now.distillation == before.distillation

@@ -11,7 +11,7 @@ from fineprune.errors import RecipeError
 from fineprune.files import replacing
 from fineprune.tasks.recipe_file import first_fault, read_values
 from fineprune.training.recipe.schema import Recipe
-from fineprune.training.recipe.winner import with_what_won
+from fineprune.training.recipe.winner import leaves_learning_open, with_what_won
 
 _RECIPE = TypeAdapter(Recipe)
 
@@ -37,8 +37,8 @@ def read_recipe(
     if resumed is not None and resumed.is_file():
         before = resolved(read_recipe(resumed))
         values.setdefault("training", {})
-        if "distillation" not in values and with_what_won(values) != values:
-            values |= {key: before[key] for key in ("distillation", "augmentation")}
+        if leaves_learning_open(values):
+            values = {**{key: before[key] for key in ("distillation", "augmentation")}, **values}
         # A whole section that is missing is not left open: the run would be another one.
         values = _filled(values, {key: before[key] for key in before if key in values})
     return parse_recipe(with_what_won(values), str(path))

@@ -17,8 +17,8 @@ _KINDS = ("text-classification", "question-answering")
 _AUGMENTED = "text-classification"
 
 
-def with_what_won(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills a recipe's open keys, if it leaves to us how its student learns from its teacher.
+def leaves_learning_open(values: Mapping[str, Any]) -> bool:
+    """Whether a recipe leaves to us how its student learns from its teacher.
 
     That is so where it names pruning and a teacher and has no section `distillation`; one that
     has, even an empty one, is taken as it stands.
@@ -26,17 +26,28 @@ def with_what_won(values: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         values: a recipe's sections, not validated.
     """
-    task = values.get("task")
-    kind = task.get("kind") if isinstance(task, Mapping) else None
     pruned = values.get("pruning") and values.get("teacher")
-    if not pruned or "distillation" in values or kind not in _KINDS:
-        return dict(values)
+    return bool(pruned) and "distillation" not in values and _kind(values) in _KINDS
+
+
+def with_what_won(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fills the open keys of a recipe that leaves its learning open; others stay as they are.
+
+    Args:
+        values: a recipe's sections, not validated.
+    """
     training = values.get("training") or {}
-    if not isinstance(training, Mapping):
-        return dict(values)  # for validation to refuse
-    of_run = {} if "max_steps" not in training else {"epochs"}
-    defaults = {key: value for key, value in _TRAINING.items() if key not in of_run}
+    if not leaves_learning_open(values) or not isinstance(training, Mapping):
+        return dict(values)
+    defaults = dict(_TRAINING)
+    if "max_steps" in training:
+        del defaults["epochs"]
     filled = {**values, "distillation": _DISTILLATION, "training": {**defaults, **training}}
-    if kind == _AUGMENTED:
+    if _kind(values) == _AUGMENTED:
         filled.setdefault("augmentation", _AUGMENTATION)
     return filled
+
+
+def _kind(values: Mapping[str, Any]) -> Any:
+    task = values.get("task")
+    return task.get("kind") if isinstance(task, Mapping) else None
