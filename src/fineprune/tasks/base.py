@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
-from fineprune.errors import RecipeError
+from fineprune.errors import DataError, RecipeError
 from fineprune.text.tokenizer import Tokenizer
 from fineprune.wording import listed
 
@@ -192,3 +192,45 @@ class Task(ABC):
         Raises:
             DataError: the task was loaded without data for `split`.
         """
+
+
+Set = TypeVar("Set")
+"""Checked rows of one set of a task, as the task keeps them."""
+
+
+class TaskOfSets(Task, Generic[Set]):
+    """A task that holds a training set, and sets to evaluate on, by split and name.
+
+    Attributes:
+        train: the set to train on; None where the task is only evaluated.
+        evaluation: of each split, the sets by name.
+    """
+
+    train: Set | None
+    evaluation: Mapping[Split, Mapping[str, Set]]
+
+    @property
+    def splits(self) -> frozenset[Split]:
+        """The splits whose sets the task was loaded with."""
+        return frozenset(split for split, sets in self.evaluation.items() if sets)
+
+    def training_set(self) -> Set:
+        """The set to train on.
+
+        Raises:
+            DataError: there is none.
+        """
+        if self.train is None:
+            raise DataError("the recipe names no training data: set task.train")
+        return self.train
+
+    def sets_of(self, split: Split) -> Mapping[str, Set]:
+        """The sets of a split, by name.
+
+        Raises:
+            DataError: there are none.
+        """
+        sets = self.evaluation.get(split)
+        if not sets:
+            raise DataError(f"the recipe names no {split} data: set task.{split}")
+        return sets

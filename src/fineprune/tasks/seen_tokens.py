@@ -1,9 +1,9 @@
 """Which tokens of its vocabulary a model read while it was trained."""
 
-import json
 from pathlib import Path
 
 from fineprune.errors import CheckpointError, DataError
+from fineprune.packing.told import CONFIG, json_object
 from fineprune.tasks.recipe_file import read_task
 from fineprune.tasks.registry import load_task
 from fineprune.text.fast import FastTokenizer
@@ -29,8 +29,7 @@ def seen_tokens(folder: Path) -> frozenset[int]:
                 f"recipe of a run, which `fineprune train` and `fineprune finalize` leave there"
             )
     files = {path.name: path.read_bytes() for path in folder.glob("*.json")}
-    config = json.loads(files.get("config.json", b"{}"))
-    tokenizer = FastTokenizer.read(files, config.get("model_type"))
+    tokenizer = FastTokenizer.read(files, json_object(files.get(CONFIG)).get("model_type"))
     features = load_task(read_task(folder / RECIPE)).training_features(tokenizer)
     seen = {token for row in features["input_ids"] for token in row}
     if not seen:

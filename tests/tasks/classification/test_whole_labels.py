@@ -53,7 +53,7 @@ def names(task: Classification) -> list[str]:
 
 
 def encoded(task: Classification, split: str = "validation") -> list[int]:
-    labels = task._evaluation[split][""].labels  # type: ignore[index]
+    labels = task.evaluation[split][""].labels  # type: ignore[index]
     assert labels is not None
     return [int(label) for label in labels]
 

@@ -10,7 +10,7 @@ from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
 
 from fineprune.errors import DataError, RecipeError
-from fineprune.tasks.base import ClassWeights, EvaluationSet, Logits, Metrics, Split, Task
+from fineprune.tasks.base import ClassWeights, EvaluationSet, Logits, Metrics, Split, TaskOfSets
 from fineprune.tasks.classification.examples import Examples, batches_of
 from fineprune.tasks.classification.targets import Target
 from fineprune.text.tokenizer import Tokenizer
@@ -20,7 +20,7 @@ _BATCH: Final = 1000
 
 
 @final
-class Classification(Task):
+class Classification(TaskOfSets[Examples]):
     """Texts, or pairs of texts, each with a class or a number.
 
     Args:
@@ -44,8 +44,8 @@ class Classification(Task):
         self.notes = notes
         self._target = target
         self._max_length = max_length
-        self._train = train
-        self._evaluation = evaluation
+        self.train = train
+        self.evaluation = evaluation
 
     def class_weights(self, wanted: ClassWeights, features: Dataset) -> NDArray[np.float32]:
         """What each class weighs in the loss.
@@ -55,11 +55,6 @@ class Classification(Task):
         """
         return self._target.class_weights(wanted, np.array(features["labels"][:]))
 
-    @property
-    def splits(self) -> frozenset[Split]:
-        """The splits whose sets the task was loaded with."""
-        return frozenset(split for split, sets in self._evaluation.items() if sets)
-
     def training_features(self, tokenizer: Tokenizer) -> Dataset:
         """Tokenized training set with `labels`, one row an example.
 
@@ -67,10 +62,9 @@ class Classification(Task):
             DataError: the task was loaded without training data.
             RecipeError: the tokenizer cannot cut to `max_length`.
         """
-        if self._train is None:
-            raise DataError("the recipe names no training data: set task.train")
-        features = tokenized(self._train.texts, tokenizer, self._max_length)
-        labels = self._train.labels
+        train = self.training_set()
+        features = tokenized(train.texts, tokenizer, self._max_length)
+        labels = train.labels
         return features.add_column(
             "labels", labels if labels is None else list(labels), feature=self._target.feature
         )
@@ -84,9 +78,6 @@ class Classification(Task):
             DataError: the task was loaded without data for `split`.
             RecipeError: the tokenizer cannot cut to `max_length`.
         """
-        sets = self._evaluation.get(split)
-        if not sets:
-            raise DataError(f"the recipe names no {split} data: set task.{split}")
         return tuple(
             EvaluationSet(
                 name=name,
@@ -95,7 +86,7 @@ class Classification(Task):
                 score=partial(_score, self._target, examples),
                 predictions=self._target.describe,
             )
-            for name, examples in sets.items()
+            for name, examples in self.sets_of(split).items()
         )
 
 

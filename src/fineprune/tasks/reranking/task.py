@@ -18,7 +18,7 @@ from fineprune.tasks.base import (
     Logits,
     Metrics,
     Split,
-    Task,
+    TaskOfSets,
 )
 from fineprune.tasks.class_weights import weights_of_presence
 from fineprune.tasks.classification.task import tokenized
@@ -107,7 +107,7 @@ class JudgementSet:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Reranking(Task):
+class Reranking(TaskOfSets[JudgementSet]):
     """Documents scored for a query, with its data loaded.
 
     Attributes:
@@ -133,11 +133,6 @@ class Reranking(Task):
     )
     metric: str = field(default=f"ndcg@{DEPTH}", init=False)
 
-    @property
-    def splits(self) -> frozenset[Split]:
-        """The splits whose sets the task was loaded with."""
-        return frozenset(split for split, sets in self.evaluation.items() if sets)
-
     def class_weights(self, wanted: ClassWeights, features: Dataset) -> NDArray[np.float32]:
         """What `relevant` documents count for, against 1 for the others.
 
@@ -155,10 +150,9 @@ class Reranking(Task):
             DataError: there is no training data.
             RecipeError: the tokenizer cannot cut to `max_length`.
         """
-        if self.train is None:
-            raise DataError("the recipe names no training data: set task.train")
-        labels = [[float(label)] for label in self.train.labels]
-        return self._tokenized(self.train, tokenizer).add_column(
+        train = self.training_set()
+        labels = [[float(label)] for label in train.labels]
+        return self._tokenized(train, tokenizer).add_column(
             "labels", labels, feature=List(Value("float32"))
         )
 
@@ -171,9 +165,6 @@ class Reranking(Task):
             DataError: there is no data for `split`.
             RecipeError: the tokenizer cannot cut to `max_length`.
         """
-        sets = self.evaluation.get(split)
-        if not sets:
-            raise DataError(f"the recipe names no {split} data: set task.{split}")
         return tuple(
             EvaluationSet(
                 name=name,
@@ -182,7 +173,7 @@ class Reranking(Task):
                 score=_Ranking(one).score,
                 predictions=_Ranking(one).predictions,
             )
-            for name, one in sets.items()
+            for name, one in self.sets_of(split).items()
         )
 
     def _tokenized(self, pairs: JudgementSet, tokenizer: Tokenizer) -> Dataset:

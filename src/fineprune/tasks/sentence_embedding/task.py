@@ -6,8 +6,7 @@ from typing import Final, final
 
 from datasets import Dataset
 
-from fineprune.errors import DataError
-from fineprune.tasks.base import EvaluationSet, Head, Split, Task
+from fineprune.tasks.base import EvaluationSet, Head, Split, TaskOfSets
 from fineprune.tasks.classification.task import check_length
 from fineprune.tasks.sentence_embedding.comparing import comparison_of
 from fineprune.tasks.sentence_embedding.examples import ExampleSet
@@ -25,7 +24,7 @@ _BATCH: Final = 1000
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SentenceEmbedding(Task):
+class SentenceEmbedding(TaskOfSets[ExampleSet]):
     """Embeddings of texts, with its data loaded.
 
     Attributes:
@@ -47,11 +46,6 @@ class SentenceEmbedding(Task):
         """Correlation of ranks of scored pairs; else nDCG of the best ten."""
         return "spearman" if self.settings.score else "ndcg@10"
 
-    @property
-    def splits(self) -> frozenset[Split]:
-        """The splits whose sets the task was loaded with."""
-        return frozenset(split for split, sets in self.evaluation.items() if sets)
-
     def training_features(self, tokenizer: Tokenizer) -> Dataset:
         """Tokens of each text of a row (`anchor_input_ids` and so on), and `label`, its score.
 
@@ -61,14 +55,13 @@ class SentenceEmbedding(Task):
             DataError: there is no training data.
             RecipeError: the tokenizer cannot cut to `max_length`.
         """
-        if self.train is None:
-            raise DataError("the recipe names no training data: set task.train")
+        train = self.training_set()
         columns = {
             f"{role}{IDS}": self._ids(texts, tokenizer, query=role == ROLES[0])
-            for role, texts in zip(ROLES, zip(*self.train.texts, strict=True), strict=False)
+            for role, texts in zip(ROLES, zip(*train.texts, strict=True), strict=False)
         }
-        if self.train.scores:
-            return Dataset.from_dict({**columns, "label": list(self.train.scores)})
+        if train.scores:
+            return Dataset.from_dict({**columns, "label": list(train.scores)})
         return Dataset.from_dict(columns)
 
     def evaluation_sets(
@@ -80,9 +73,7 @@ class SentenceEmbedding(Task):
             DataError: there is no data for `split`.
             RecipeError: the tokenizer cannot cut to `max_length`.
         """
-        sets = self.evaluation.get(split)
-        if not sets:
-            raise DataError(f"the recipe names no {split} data: set task.{split}")
+        sets = self.sets_of(split)
         return tuple(self._set(name, one, tokenizer) for name, one in sets.items())
 
     def _set(self, name: str, examples: ExampleSet, tokenizer: Tokenizer) -> EvaluationSet:

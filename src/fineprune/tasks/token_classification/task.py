@@ -8,7 +8,6 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
-from fineprune.errors import DataError
 from fineprune.tasks.base import (
     ClassWeights,
     EvaluationSet,
@@ -16,7 +15,7 @@ from fineprune.tasks.base import (
     Logits,
     Metrics,
     Split,
-    Task,
+    TaskOfSets,
 )
 from fineprune.tasks.class_weights import weights_of_classes
 from fineprune.tasks.token_classification.examples import ExampleSet
@@ -40,7 +39,7 @@ from fineprune.text.windows import WindowShape
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class TokenClassification(Task):
+class TokenClassification(TaskOfSets[ExampleSet]):
     """Entities in texts, with its data loaded.
 
     Attributes:
@@ -72,11 +71,6 @@ class TokenClassification(Task):
             },
         )
 
-    @property
-    def splits(self) -> frozenset[Split]:
-        """The splits whose sets the task was loaded with."""
-        return frozenset(split for split, sets in self.evaluation.items() if sets)
-
     def class_weights(self, wanted: ClassWeights, features: Dataset) -> NDArray[np.float32]:
         """What words weigh in the loss, by their labels.
 
@@ -94,11 +88,10 @@ class TokenClassification(Task):
             DataError: there is no training data, or the tokenizer is a slow one.
             RecipeError: windows do not fit the model, or what they share does not fit into them.
         """
-        if self.train is None:
-            raise DataError("the recipe names no training data: set task.train")
+        train = self.training_set()
         reading = fast(tokenizer, self.windows)
         places = {name: place for place, name in enumerate(self.labels)}
-        texts = list(windowed(self.train.examples, reading, self.windows))
+        texts = list(windowed(train.examples, reading, self.windows))
         labels = []
         for one in texts:
             every = token_labels(one, places, reading)
@@ -120,9 +113,7 @@ class TokenClassification(Task):
             DataError: there is no data for `split`, or the tokenizer is a slow one.
             RecipeError: as for `training_features`.
         """
-        sets = self.evaluation.get(split)
-        if not sets:
-            raise DataError(f"the recipe names no {split} data: set task.{split}")
+        sets = self.sets_of(split)
         reading = fast(tokenizer, self.windows)
         return tuple(self._set(name, one, reading) for name, one in sets.items())
 
