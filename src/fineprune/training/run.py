@@ -19,7 +19,6 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from fineprune.extras import needs
-from fineprune.pruning.attach import attach
 from fineprune.tasks.base import Task, metric_name
 from fineprune.tasks.registry import load_task
 from fineprune.tasks.sentence_embedding import SentenceEmbedding
@@ -28,7 +27,6 @@ from fineprune.training.arguments import joined_processes, require_possible, tra
 from fineprune.training.augmentation import augmented
 from fineprune.training.checkpoints import last_checkpoint
 from fineprune.training.models import (
-    freeze_embeddings,
     load_teacher,
     load_tokenizer,
     load_with_head,
@@ -36,9 +34,9 @@ from fineprune.training.models import (
     require_positions,
     require_recomputable,
     require_same_tokens,
-    set_dropout,
 )
 from fineprune.training.precision import fastest_precision
+from fineprune.training.preparing import prepare_model, pruning_arguments
 from fineprune.training.progress import ProgressCallback, track_teacher
 from fineprune.training.recipe import Interval, Recipe, TrainingSettings
 from fineprune.training.run_folder import (
@@ -197,15 +195,10 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
     """The trainer of a recipe whose precision is chosen."""
     # The precision was chosen for what was prepared.
     settings = replace(prepared.settings, precision=recipe.training.precision)
-    pruning, model, task = recipe.pruning, prepared.model, prepared.task
-    if settings.freeze_embeddings:
-        freeze_embeddings(model)
-    if settings.dropout is not None:
-        set_dropout(model, settings.dropout)
+    model, task = prepared.model, prepared.task
     if settings.gradient_checkpointing:
         require_recomputable(model, recipe.model)
-    if pruning:
-        attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
+    prepare_model(model, recipe)
     sets = task.evaluation_sets(prepared.texts) if "validation" in task.splits else ()
     metric = metric_name(sets[0], task.metric) if sets else None
     arguments = training_arguments(settings, output, joined_processes().num_processes, metric)
@@ -219,15 +212,11 @@ def _trainer(recipe: Recipe, prepared: _Prepared, output: Path) -> TaskTrainer:
         # Beside the run, where the next run with this teacher finds them.
         teacher_folder=output.absolute().parent / "teacher-logits",
         track=track_teacher,
-        schedule=pruning.schedule if pruning else None,
-        penalty_schedule=pruning.penalty_schedule if pruning else None,
-        densities=pruning.densities if pruning else (),
-        freeze_after=pruning.freeze_after if pruning else None,
         quantize=recipe.quantize,
-        score_learning_rate=settings.score_learning_rate,
         evaluation_sets=sets,
         compute_loss_func=weighted_loss(task, settings.class_weights, prepared.features),
         train_dataset=prepared.features,
         data_collator=prepared.collator,
         processing_class=prepared.tokenizer,
+        **pruning_arguments(recipe),
     )

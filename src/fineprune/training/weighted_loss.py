@@ -1,5 +1,6 @@
 """The loss of a task whose classes do not weigh the same."""
 
+from collections.abc import Callable
 from typing import Any, Protocol, final
 
 import torch
@@ -39,52 +40,49 @@ def weighted_loss(
         return None
     weights = torch.from_numpy(task.class_weights(wanted, features))
     several = task.head.config.get("problem_type") == "multi_label_classification"
-    return _OfPresence(weights) if several else _OfClasses(weights)
+    return _Weighted(_of_presence if several else _of_classes, weights)
 
 
 @final
-class _OfClasses:
-    """Cross-entropy of texts or tokens, each times the weight of its class.
+class _Weighted:
+    """A sum over labels, each with its weight, divided by the number of labels.
 
-    Divided by the number of labels and not by the sum of their weights, so that a batch counts for
-    the same whichever classes are in it, and accumulated batches add up to one large one.
+    Not by the sum of their weights, so that a batch counts for the same whichever classes are in
+    it, and accumulated batches add up to one large one.
+
+    Args:
+        total: the sum for logits, labels and weights.
+        weights: of the outputs.
     """
 
-    def __init__(self, weights: Tensor) -> None:
+    def __init__(self, total: Callable[[Tensor, Tensor, Tensor], Tensor], weights: Tensor) -> None:
+        self._total = total
         self._weights = weights
 
     def __call__(
         self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         logits = outputs["logits"].float()
-        total = functional.cross_entropy(
-            logits.reshape(-1, logits.shape[-1]),
-            labels.reshape(-1),
-            self._weights.to(logits.device),
-            ignore_index=_IGNORED,
-            reduction="sum",
-        )
+        total = self._total(logits, labels, self._weights.to(logits.device))
         return total / _items(labels, num_items_in_batch)
 
 
-@final
-class _OfPresence:
+def _of_classes(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy of texts or tokens, each times the weight of its class."""
+    return functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]),
+        labels.reshape(-1),
+        weights,
+        ignore_index=_IGNORED,
+        reduction="sum",
+    )
+
+
+def _of_presence(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Binary cross-entropy of each label for itself, that of present ones times their weight."""
-
-    def __init__(self, weights: Tensor) -> None:
-        self._weights = weights
-
-    def __call__(
-        self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None
-    ) -> Tensor:
-        logits = outputs["logits"].float()
-        total = functional.binary_cross_entropy_with_logits(
-            logits,
-            labels.to(logits.dtype),
-            pos_weight=self._weights.to(logits.device),
-            reduction="sum",
-        )
-        return total / _items(labels, num_items_in_batch)
+    return functional.binary_cross_entropy_with_logits(
+        logits, labels.to(logits.dtype), pos_weight=weights, reduction="sum"
+    )
 
 
 def _items(labels: Tensor, in_all: Tensor | int | None) -> Tensor | int:

@@ -11,7 +11,6 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import IntervalStrategy
 
 from fineprune.errors import RecipeError
-from fineprune.pruning.attach import attach
 from fineprune.tasks.base import metric_name
 from fineprune.tasks.sentence_embedding import SentenceEmbedding
 from fineprune.tasks.sentence_embedding.settings import RANKING
@@ -22,14 +21,13 @@ from fineprune.training.embedding.loss import EmbeddingLoss
 from fineprune.training.embedding.model import load_embedder
 from fineprune.training.embedding.trainer import EmbeddingTrainer
 from fineprune.training.models import (
-    freeze_embeddings,
     load_tokenizer,
     require_padding,
     require_positions,
     require_same_tokens,
-    set_dropout,
 )
 from fineprune.training.precision import fastest_precision
+from fineprune.training.preparing import prepare_model, pruning_arguments
 from fineprune.training.recipe import Precision, Recipe
 from fineprune.training.texts import text_tokenizer
 
@@ -49,7 +47,7 @@ def embedding_trainer(
         FinepruneError: something is wrong with recipe, data or model.
     """
     _require_possible(recipe)
-    settings, pruning = recipe.training, recipe.pruning
+    settings = recipe.training
     tokenizer = load_tokenizer(recipe.model)
     require_padding(tokenizer, recipe.model)
     texts = text_tokenizer(tokenizer)
@@ -72,12 +70,7 @@ def embedding_trainer(
         chosen = precision or fastest_precision(measured, features, collator, size)
         recipe = recipe.with_precision(chosen)
         settings = recipe.training
-    if settings.freeze_embeddings:
-        freeze_embeddings(model)
-    if settings.dropout is not None:
-        set_dropout(model, settings.dropout)
-    if pruning:
-        attach(model, pruning.method, include=pruning.include, exclude=pruning.exclude)
+    prepare_model(model, recipe)
     sets = task.evaluation_sets(texts) if "validation" in task.splits else ()
     arguments = training_arguments(
         settings,
@@ -98,11 +91,7 @@ def embedding_trainer(
         train_dataset=features,
         data_collator=collator,
         processing_class=tokenizer,
-        schedule=pruning.schedule if pruning else None,
-        penalty_schedule=pruning.penalty_schedule if pruning else None,
-        densities=pruning.densities if pruning else (),
-        freeze_after=pruning.freeze_after if pruning else None,
-        score_learning_rate=settings.score_learning_rate,
+        **pruning_arguments(recipe),
     )
     return recipe, trainer
 
