@@ -92,13 +92,13 @@ def test_a_row_never_takes_a_finer_scale_than_it_has_to(
 
 @pytest.mark.parametrize("bits", [1, 9, 16, 32])
 def test_bits_that_there_are_not(bits: int) -> None:
-    with pytest.raises(PrecisionError, match=f"unseen_bits is {bits}; it must be 2 to 8"):
+    with pytest.raises(PrecisionError, match=f"unseen_embedding_bits is {bits}; it must be 2 to 8"):
         Unseen(bits, SEEN)
 
 
 @pytest.mark.parametrize("embedding_bits", [2, 3, 16, 32])
 def test_the_others_have_to_be_finer(embedding_bits: int, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(PrecisionError, match="unseen_bits is 3; it must be less than embedding_b"):
+    with pytest.raises(PrecisionError, match="unseen_embedding_bits is 3; it must be less than embedding_b"):
         pack(folder, tmp_path / "file", embedding_bits=embedding_bits, unseen=Unseen(3, SEEN))
     assert not (tmp_path / "file").exists()
 

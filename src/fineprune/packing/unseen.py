@@ -33,7 +33,7 @@ class Unseen:
 
     def __post_init__(self) -> None:
         if self.bits not in OPTIMAL_STEPS:
-            raise PrecisionError(f"unseen_bits is {self.bits}; it must be 2 to 8")
+            raise PrecisionError(f"unseen_embedding_bits is {self.bits}; it must be 2 to 8")
 
     def least_exponents(self, rows: int, embedding_bits: int) -> NDArray[np.uint8]:
         """How far the scale of each row has to exceed the step of the whole matrix.
@@ -50,7 +50,7 @@ class Unseen:
         """
         if embedding_bits not in OPTIMAL_STEPS or embedding_bits <= self.bits:
             raise PrecisionError(
-                f"unseen_bits is {self.bits}; it must be less than embedding_bits, and that at "
+                f"unseen_embedding_bits is {self.bits}; it must be less than embedding_bits, and that at "
                 f"most 8: {embedding_bits} is given"
             )
         ratio = OPTIMAL_STEPS[self.bits] / OPTIMAL_STEPS[embedding_bits]
