@@ -98,7 +98,8 @@ def test_bits_that_there_are_not(bits: int) -> None:
 
 @pytest.mark.parametrize("embedding_bits", [2, 3, 16, 32])
 def test_the_others_have_to_be_finer(embedding_bits: int, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(PrecisionError, match="unseen_embedding_bits is 3; it must be less than embedding_b"):
+    said = "unseen_embedding_bits is 3; it must be less than embedding_b"
+    with pytest.raises(PrecisionError, match=said):
         pack(folder, tmp_path / "file", embedding_bits=embedding_bits, unseen=Unseen(3, SEEN))
     assert not (tmp_path / "file").exists()
 

@@ -50,8 +50,8 @@ class Unseen:
         """
         if embedding_bits not in OPTIMAL_STEPS or embedding_bits <= self.bits:
             raise PrecisionError(
-                f"unseen_embedding_bits is {self.bits}; it must be less than embedding_bits, and that at "
-                f"most 8: {embedding_bits} is given"
+                f"unseen_embedding_bits is {self.bits}; it must be less than embedding_bits, and "
+                f"that at most 8: {embedding_bits} is given"
             )
         ratio = OPTIMAL_STEPS[self.bits] / OPTIMAL_STEPS[embedding_bits]
         exponents = np.full(rows, round(OCTAVE * np.log2(ratio)), np.uint8)
